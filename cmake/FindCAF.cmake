@@ -1,0 +1,41 @@
+# Debian's CAF 0.17 ships headers and shared libraries, but no CMake package. This module makes the targets CAF::core, CAF::io
+# and CAF::openssl for  find_package(CAF 0.17 REQUIRED COMPONENTS core io openssl).
+include(FindPackageHandleStandardArgs)
+find_package(Threads REQUIRED)
+
+find_path(CAF_INCLUDE_DIR caf/actor_system.hpp)
+mark_as_advanced(CAF_INCLUDE_DIR)
+if(EXISTS "${CAF_INCLUDE_DIR}/caf/config.hpp")
+  file(STRINGS "${CAF_INCLUDE_DIR}/caf/config.hpp" version_line REGEX "#define CAF_VERSION [0-9]+")
+  if(version_line MATCHES "([0-9]+)$")                     # 1706 is 0.17.6
+    math(EXPR major "${CMAKE_MATCH_1} / 10000")
+    math(EXPR minor "${CMAKE_MATCH_1} / 100 % 100")
+    math(EXPR patch "${CMAKE_MATCH_1} % 100")
+    set(CAF_VERSION ${major}.${minor}.${patch})
+  endif()
+endif()
+
+foreach(component IN LISTS CAF_FIND_COMPONENTS)
+  find_library(CAF_${component}_LIBRARY caf_${component})
+  mark_as_advanced(CAF_${component}_LIBRARY)
+  if(CAF_${component}_LIBRARY)
+    set(CAF_${component}_FOUND TRUE)
+    if(NOT TARGET CAF::${component})
+      add_library(CAF::${component} UNKNOWN IMPORTED)
+      set_target_properties(CAF::${component} PROPERTIES IMPORTED_LOCATION "${CAF_${component}_LIBRARY}"
+        INTERFACE_INCLUDE_DIRECTORIES "${CAF_INCLUDE_DIR}")
+    endif()
+  endif()
+endforeach()
+find_package_handle_standard_args(CAF REQUIRED_VARS CAF_INCLUDE_DIR VERSION_VAR CAF_VERSION HANDLE_COMPONENTS)
+
+if(TARGET CAF::core)
+  target_link_libraries(CAF::core INTERFACE Threads::Threads)
+endif()
+if(TARGET CAF::io)
+  target_link_libraries(CAF::io INTERFACE CAF::core)
+endif()
+if(TARGET CAF::openssl)
+  find_package(OpenSSL REQUIRED)
+  target_link_libraries(CAF::openssl INTERFACE CAF::io OpenSSL::SSL OpenSSL::Crypto)
+endif()
