@@ -1,0 +1,42 @@
+#pragma once
+// A model file that passed every check, ready to be evaluated. Immutable, shared between threads.
+// The loader (model/onnx_loader.cpp) is the only validator; the evaluator trusts what it is given.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace troupe::model {
+
+class evaluator;   // model/evaluator.hpp: the compiled graph
+
+/// What the model computes, as far as the output can choose from it.
+enum class task { binary_classifier, classifier, regressor };
+
+struct loaded_model {
+  std::string name_in_file;                     ///< graph name or producer, for people
+  task what = task::regressor;
+  std::vector<std::string> features;            ///< empty: the file does not name them
+  std::size_t feature_count = 0;
+  std::vector<std::string> classes;             ///< classifier: labels as text, in the order of the probabilities
+  bool classes_are_numbers = false;             ///< integer labels: written as JSON numbers
+  std::size_t positive_class = 1;               ///< binary classifier: index of the class that `pred` is about
+  std::size_t targets = 1;                      ///< regressor: values a row
+  std::shared_ptr<const evaluator> graph;
+};
+
+/// Bounds of what is accepted; a file beyond them is refused.
+struct load_limits {
+  std::size_t file_bytes_max = 256u << 20;
+};
+
+/// Proves the file sound and builds the model, or says which part of it is wrong (errc::invalid, errc::unsupported with operator,
+/// node and opset). Golden rows in the file, if any, are run and must reproduce. Any thread; takes up to seconds for large files.
+result<std::shared_ptr<const loaded_model>> load_onnx(std::span<const char> file, const load_limits& limits = {});
+
+} // namespace troupe::model
