@@ -1,0 +1,210 @@
+#include "kafka/handle.hpp"
+
+#include <array>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace troupe::kafka {
+namespace {
+
+std::shared_ptr<spdlog::logger> logger() {
+  auto own = spdlog::get("kafka");
+  return own ? own : spdlog::default_logger();
+}
+
+spdlog::level::level_enum level_of(int syslog_level) {
+  if (syslog_level <= 2)
+    return spdlog::level::err;
+  if (syslog_level <= 4) // a lost connection is an LOG_ERR for librdkafka, and an ordinary Tuesday for us
+    return spdlog::level::warn;
+  return syslog_level <= 6 ? spdlog::level::info : spdlog::level::debug;
+}
+
+void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
+  const std::string_view where(facility), what(text);
+  // One set of properties serves consumers and producers.
+  if (where == "CONFWARN" && what.find("will be ignored by this") != what.npos)
+    return;
+  try {
+    if (auto log = logger())
+      log->log(level_of(level), "{} [{}] {}", client ? rd_kafka_name(client) : "-", where, printable(what));
+  } catch (...) {
+    // A thread of librdkafka called: nothing may be thrown through it, and there is nobody to tell.
+  }
+}
+
+// Each of these makes the client run code, a command or a request that a config file must not be able to choose, or swaps
+// the cluster for an in-process one.
+constexpr std::array refused = {"plugin.library.paths", "ssl.engine.location", "ssl.providers", "sasl.kerberos.kinit.cmd",
+                                "sasl.oauthbearer.token.endpoint.url", "test.mock.num.brokers", "builtin.features",
+                                "interceptors", "opaque"};
+
+result<void> set_property(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  std::array<char, 512> why{};
+  const auto outcome = rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
+  if (outcome == RD_KAFKA_CONF_OK)
+    return {};
+  if (outcome == RD_KAFKA_CONF_UNKNOWN)
+    return fail(errc::invalid, fmt::format("kafka property \"{}\" is not one that librdkafka {} knows; see its "
+                                           "CONFIGURATION.md for the names", printable(name), rd_kafka_version_str()));
+  return fail(errc::invalid, fmt::format("kafka property \"{}\": {}", printable(name), printable(why.data())));
+}
+
+} // namespace
+
+bool run_bounded(std::function<void()> work, milliseconds limit, const char* what) {
+  struct shared_state {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool done = false;
+  };
+  auto state = std::make_shared<shared_state>();
+  std::thread([state, work = std::move(work)]() mutable {
+    work();
+    work = nullptr;
+    std::lock_guard lock(state->mutex);
+    state->done = true;
+    state->changed.notify_all();
+  }).detach();
+  std::unique_lock lock(state->mutex);
+  if (state->changed.wait_for(lock, limit, [&] { return state->done; }))
+    return true;
+  if (auto log = logger())
+    log->warn("{} did not end within {} ms; left behind on its thread", what, limit.count());
+  return false;
+}
+
+void handle_destroyer::operator()(rd_kafka_t* client) const noexcept {
+  try {
+    run_bounded([client] { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }, limit,
+                "closing a Kafka client");
+  } catch (...) {
+    // No thread to be had: leaking the client is better than hanging in a destructor.
+  }
+}
+
+result<handle_ptr> open_client(role which, const kafka_properties& user, const kafka_properties& fixed, int events,
+                               const std::function<void(rd_kafka_conf_t*)>& adjust) {
+  conf_ptr conf(rd_kafka_conf_new());
+  for (const auto& [name, value] : user) {
+    for (const auto* never : refused)
+      if (name == never)
+        return fail(errc::invalid, fmt::format("kafka property \"{}\" is refused: it could run code or leave the cluster; "
+                                               "remove it", name));
+    if (fixed.contains(name))
+      continue;
+    if (auto set = set_property(conf.get(), name, value); !set)
+      return tl::make_unexpected(set.error());
+  }
+  for (const auto& [name, value] : fixed)
+    if (auto set = set_property(conf.get(), name, value); !set)
+      return tl::make_unexpected(set.error());
+  rd_kafka_conf_set_log_cb(conf.get(), on_log);
+  if (events != 0)
+    rd_kafka_conf_set_events(conf.get(), events);
+  if (adjust)
+    adjust(conf.get());
+  std::array<char, 512> why{};
+  const auto type = which == role::consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
+  auto* client = rd_kafka_new(type, conf.get(), why.data(), why.size());
+  if (client == nullptr)
+    return fail(errc::invalid, fmt::format("can't open a Kafka {}: {}",
+                                           which == role::consumer ? "consumer" : "producer", printable(why.data())));
+  conf.release(); // rd_kafka_new() took it
+  return handle_ptr(client);
+}
+
+std::string describe(rd_kafka_resp_err_t code) {
+  return fmt::format("{} ({})", rd_kafka_err2str(code), rd_kafka_err2name(code));
+}
+
+errc kind_of(rd_kafka_resp_err_t code) {
+  switch (code) {
+  case RD_KAFKA_RESP_ERR__FENCED:
+  case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+  case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    return errc::fenced;
+  case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+  case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+  case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    return errc::not_found;
+  case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+    return errc::conflict;
+  case RD_KAFKA_RESP_ERR__TIMED_OUT:
+  case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+  case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+  case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    return errc::timeout;
+  case RD_KAFKA_RESP_ERR__TRANSPORT:
+  case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+  case RD_KAFKA_RESP_ERR__RESOLVE:
+  case RD_KAFKA_RESP_ERR__WAIT_COORD:
+  case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+  case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+  case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+  case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+  case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+  case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+  case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+  case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+  case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+  case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
+    return errc::unavailable;
+  case RD_KAFKA_RESP_ERR__INVALID_ARG:
+  case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+  case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+  case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+  case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+  case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+  case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    return errc::invalid;
+  default:
+    return errc::internal;
+  }
+}
+
+error make_error(rd_kafka_resp_err_t code, const std::string& doing, std::string_view detail) {
+  auto text = fmt::format("{}: {}", doing, describe(code));
+  if (!detail.empty())
+    text += fmt::format(" [{}]", printable(detail));
+  return {kind_of(code), std::move(text)};
+}
+
+error make_error(const rd_kafka_error_t* failure, const std::string& doing) {
+  return make_error(rd_kafka_error_code(failure), doing, rd_kafka_error_string(failure));
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\r')
+      out += "\\r";
+    else if (c == '\t')
+      out += "\\t";
+    else if (byte < 0x20 || byte == 0x7f)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += c;
+  }
+  return out;
+}
+
+bool is_embedded(rd_kafka_t* client, milliseconds limit) {
+  const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client, static_cast<int>(limit.count())),
+                                                  [](char* p) { rd_kafka_mem_free(nullptr, p); });
+  return id && std::string_view(id.get()).starts_with("mockCluster");
+}
+
+} // namespace troupe::kafka
