@@ -55,7 +55,40 @@ result<void> set_property(rd_kafka_conf_t* conf, const std::string& name, const 
   return fail(errc::invalid, fmt::format("kafka property \"{}\": {}", printable(name), printable(why.data())));
 }
 
+// The contact travels through the client as a heap-allocated shared_ptr, freed with the client: a client that is left behind
+// keeps what its threads touch.
+using contact_box = std::shared_ptr<contact>;
+
+rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t, std::int32_t,
+                                std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* box) {
+  constexpr std::int16_t sasl_handshake = 17, api_versions = 18, sasl_authenticate = 36;
+  if (failure != RD_KAFKA_RESP_ERR_NO_ERROR || api == sasl_handshake || api == api_versions || api == sasl_authenticate)
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  auto& to = **static_cast<contact_box*>(box);
+  to.last_ns.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  if (to.answered)
+    to.answered();
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t on_client_destroyed(rd_kafka_t*, void* box) {
+  delete static_cast<contact_box*>(box);
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t on_client_made(rd_kafka_t* client, const rd_kafka_conf_t*, void* box, char*, std::size_t) {
+  const auto added = rd_kafka_interceptor_add_on_response_received(client, "troupe", on_response, box);
+  return added ? added : rd_kafka_interceptor_add_on_destroy(client, "troupe", on_client_destroyed, box);
+}
+
 } // namespace
+
+milliseconds contact::age() const {
+  using clock = std::chrono::steady_clock;
+  const auto last = last_ns.load(std::memory_order_relaxed);
+  const auto since = last == 0 ? born : clock::time_point(clock::duration(last));
+  return std::chrono::duration_cast<milliseconds>(clock::now() - since);
+}
 
 bool run_bounded(std::function<void()> work, milliseconds limit, const char* what) {
   struct shared_state {
@@ -89,7 +122,7 @@ void handle_destroyer::operator()(rd_kafka_t* client) const noexcept {
 }
 
 result<handle_ptr> open_client(role which, const kafka_properties& user, const kafka_properties& fixed, int events,
-                               const std::function<void(rd_kafka_conf_t*)>& adjust) {
+                               const std::function<void(rd_kafka_conf_t*)>& adjust, std::shared_ptr<contact> watch) {
   conf_ptr conf(rd_kafka_conf_new());
   for (const auto& [name, value] : user) {
     for (const auto* never : refused)
@@ -109,6 +142,8 @@ result<handle_ptr> open_client(role which, const kafka_properties& user, const k
     rd_kafka_conf_set_events(conf.get(), events);
   if (adjust)
     adjust(conf.get());
+  if (watch)
+    rd_kafka_conf_interceptor_add_on_new(conf.get(), "troupe", on_client_made, new contact_box(std::move(watch)));
   std::array<char, 512> why{};
   const auto type = which == role::consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
   auto* client = rd_kafka_new(type, conf.get(), why.data(), why.size());

@@ -2,7 +2,9 @@
 // What every piece of kafka/ needs of librdkafka: owning pointers, one way to open a client, errors as sentences.
 // INTERNAL to kafka/: it includes rdkafka.h, which no other folder may.
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,13 +49,26 @@ using handle_ptr = std::unique_ptr<rd_kafka_t, handle_destroyer>;
 
 enum class role { consumer, producer };
 
+/// When the brokers last answered a request other than a greeting (version, login). Written by threads of the client, read
+/// by anyone. `answered`, if set (before the client is opened), is called on such a thread at each answer: keep it cheap,
+/// call nothing of librdkafka.
+struct contact {
+  std::atomic<std::int64_t> last_ns{0};       ///< steady clock; 0: never
+  std::function<void()> answered;
+  /// Time since then; since the construction if there was none yet.
+  milliseconds age() const;
+  const std::chrono::steady_clock::time_point born = std::chrono::steady_clock::now();
+};
+
 /// Opens a client; does not wait for Kafka. Properties of `fixed` win over those of `user`; names or values that librdkafka
 /// does not know, and properties that load code, run commands or swap the cluster, are errc::invalid. `events` are the
-/// RD_KAFKA_EVENT_* to get on the main queue. `adjust`, when given, sets callbacks before the client exists.
+/// RD_KAFKA_EVENT_* to get on the main queue. `adjust`, when given, sets callbacks before the client exists; `watch`, when
+/// given, is kept up to date (and alive) as long as the client.
 /// Log lines of the client go to the spdlog logger "kafka" (the default logger if there is none).
 /// A producer's properties in the hands of a consumer, and the other way round, are ignored in silence.
 result<handle_ptr> open_client(role which, const kafka_properties& user, const kafka_properties& fixed, int events = 0,
-                               const std::function<void(rd_kafka_conf_t*)>& adjust = {});
+                               const std::function<void(rd_kafka_conf_t*)>& adjust = {},
+                               std::shared_ptr<contact> watch = {});
 
 /// "Broker: Unknown topic or partition (UNKNOWN_TOPIC_OR_PART)"
 std::string describe(rd_kafka_resp_err_t code);
