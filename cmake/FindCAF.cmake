@@ -1,5 +1,5 @@
-# Debian's CAF 0.17 ships headers and shared libraries, but no CMake package. This module makes the targets CAF::core, CAF::io
-# and CAF::openssl for  find_package(CAF 0.17 REQUIRED COMPONENTS core io openssl).
+# Debian's CAF 0.17 ships headers and shared libraries, but no CMake package. This module makes the targets CAF::core,
+# CAF::io and CAF::openssl for  find_package(CAF 0.17 REQUIRED COMPONENTS core io openssl).
 include(FindPackageHandleStandardArgs)
 find_package(Threads REQUIRED)
 

@@ -225,8 +225,8 @@ class Kafka:
             self.kill()
 
     def kill(self):
-        """SIGKILL: a crash, as seen by clients. The start after it takes some 15 s, since the controller first waits for
-        the session of the crashed broker to end (broker.session.timeout.ms)."""
+        """SIGKILL: a crash, as seen by clients. The start after it takes some 15 s, since the controller first waits
+        for the session of the crashed broker to end (broker.session.timeout.ms)."""
         self._end(signal.SIGKILL, STOP_LIMIT_S)
 
     def restart(self):

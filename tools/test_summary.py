@@ -3,9 +3,9 @@
 
     python3 tools/test_summary.py DIRECTORY
 
-DIRECTORY holds <build>.xml from `ctest --output-junit`, one per build, and, if the end-to-end tests ran, e2e.status (the
-exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}). A ctest entry is a whole Boost suite,
-so its cases are counted from the report that Boost prints; a case that ran in two builds counts twice. An entry that
+DIRECTORY holds <build>.xml from `ctest --output-junit`, one per build, and, if the end-to-end tests ran, e2e.status
+(the exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}). A ctest entry is a whole Boost
+suite, so its cases are counted from the report that Boost prints; a case that ran in two builds counts twice. An entry that
 failed without reporting a failed case (it crashed, timed out or could not start) counts as one failure.
 Exit code 1 when anything failed or nothing passed.
 """
@@ -16,13 +16,14 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 # "passed with warnings" is a line of its own, apart from "passed", so both are counted; "aborted" ones are among the
-# failed. Boost calls every case of the suites that were not asked for skipped, so that figure says nothing: the log does.
+# failed. Boost calls every case of the suites that were not asked for skipped, so that figure says nothing; the log
+# does.
 REPORT = re.compile(r"^\s*(\d+) test cases? out of \d+ (passed|failed|timed out)\b", re.MULTILINE)
 SKIPPED = re.compile(r'Test case "[^"]*" is skipped because')
 
 
 def count_entry(status, output):
-    """(passed, failed, skipped) cases of one ctest entry; `status` as in the JUnit file: run, fail, notrun, disabled."""
+    """(passed, failed, skipped) cases of one ctest entry; `status` as in JUnit's file: run, fail, notrun, disabled."""
     if status == "disabled":
         return 0, 0, 1
     counts = {"passed": 0, "failed": 0, "timed out": 0}
