@@ -5,8 +5,8 @@
 
 DIRECTORY holds <build>.xml from `ctest --output-junit`, one per build, and, if the end-to-end tests ran, e2e.status
 (the exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}). A ctest entry is a whole Boost
-suite, so its cases are counted from the report that Boost prints; a case that ran in two builds counts twice. An entry that
-failed without reporting a failed case (it crashed, timed out or could not start) counts as one failure.
+suite, so its cases are counted from the report that Boost prints; a case that ran in two builds counts twice. An entry
+that failed without reporting a failed case (it crashed, timed out or could not start) counts as one failure.
 Exit code 1 when anything failed or nothing passed.
 """
 import json
