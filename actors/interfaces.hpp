@@ -11,7 +11,10 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/atom.hpp>
 #include <caf/replies_to.hpp>
+#include <caf/stateful_actor.hpp>
 #include <caf/typed_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
 
 #include "base/result.hpp"
 #include "cluster/messages.hpp"
@@ -151,6 +154,20 @@ using coordinator_actor = caf::typed_actor<
   // INTERNAL: every 50 ms
   caf::reacts_to<tick_atom>>;
 
+// ---- dialer: TCP connections with a deadline ----------------------------------------------------------------------------
+
+/// Connect to host:port and shake hands; answered with the door of the node there.
+struct dial { std::string address; };
+/// Is anybody listening there? Answered without saying a word to whoever does.
+struct probe { std::string address; };
+enum class probe_answer { open, refused, silent };
+
+/// The DIALER: detached; CAF's own connect would block for minutes on a host that is gone.
+struct dialed;
+using dialer_actor = caf::typed_actor<
+  caf::replies_to<dial>::with<dialed>,
+  caf::replies_to<probe>::with<probe_answer>>;
+
 // ---- node and admin ----------------------------------------------------------------------------------------------------
 
 /// Role: the door of a node, the one actor that is published on its port.
@@ -162,6 +179,32 @@ using door_actor = caf::typed_actor<
   caf::replies_to<admin_request>::with<admin_reply>>;
 
 struct introduce { door_actor peer; node_ref self; };
+/// `door` is null where it failed: then `refused` says whether the port was closed, `why` the rest.
+struct dialed { door_actor door; bool refused = false; std::string why; };
+
+/// Local: send this change to whoever coordinates now. Answered with a failed reply where nobody does, or it can't be reached.
+struct forward_change { change_request change; };
+/// Local: what this node knows by itself, as JSON; part of the status.
+using local_view_atom = caf::atom_constant<caf::atom("localview")>;
+/// Local: hand everything over and quit (SIGTERM).
+using leave_atom = caf::atom_constant<caf::atom("leave")>;
+
+/// The NODE actor: one per process; spawns the others, obeys the control topic, keeps the models, reports to the coordinator.
+using node_actor = caf::typed_actor<
+  // the door
+  caf::replies_to<peer_hello>::with<peer_hello>,
+  caf::reacts_to<scorer_offer>,
+  caf::reacts_to<heartbeat>,
+  caf::replies_to<change_request>::with<change_reply>,
+  caf::replies_to<admin_request>::with<admin_reply>,
+  // from this process
+  caf::reacts_to<lane_state>,
+  caf::replies_to<forward_change>::with<change_reply>,
+  caf::replies_to<local_view_atom>::with<std::string>,
+  caf::reacts_to<leave_atom>,
+  // INTERNAL: control or lease log has news; every 50 ms
+  caf::reacts_to<wake_atom>,
+  caf::reacts_to<tick_atom>>;
 
 /// The ADMIN actor: the door for people. Answers status, forwards changes to the coordinator and repeats them until they hold.
 using admin_actor = caf::typed_actor<caf::replies_to<admin_request>::with<admin_reply>>;
@@ -172,6 +215,11 @@ using admin_actor = caf::typed_actor<caf::replies_to<admin_request>::with<admin_
 TROUPE_LOCAL_ONLY(troupe::use_plan)
 TROUPE_LOCAL_ONLY(troupe::drop_plan)
 TROUPE_LOCAL_ONLY(troupe::introduce)
+TROUPE_LOCAL_ONLY(troupe::dial)
+TROUPE_LOCAL_ONLY(troupe::probe)
+TROUPE_LOCAL_ONLY(troupe::probe_answer)
+TROUPE_LOCAL_ONLY(troupe::dialed)
+TROUPE_LOCAL_ONLY(troupe::forward_change)
 TROUPE_LOCAL_ONLY(troupe::scorer_up)
 TROUPE_LOCAL_ONLY(troupe::scorer_down)
 TROUPE_LOCAL_ONLY(troupe::lane_grant)

@@ -1,0 +1,126 @@
+#include "actors/clerk.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <caf/stateful_actor.hpp>
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+
+namespace troupe {
+namespace {
+
+constexpr std::int64_t offset_latest = -1, offset_earliest = -2;
+
+/// Topics of `where` of which the group has committed at least one partition.
+result<std::set<std::string>> known_topics(const std::string& group, const std::vector<topic_partition>& where, clerk_ports& ports,
+                                           milliseconds limit) {
+  std::set<std::string> names;
+  for (auto& tp : where) names.insert(tp.topic);
+  auto infos = ports.topics->find(std::vector<std::string>(names.begin(), names.end()), limit);
+  if (!infos) return tl::make_unexpected(infos.error());
+  std::vector<topic_partition> all;
+  for (auto& info : *infos)
+    for (std::int32_t p = 0; p < info.partitions; ++p) all.push_back({info.name, p});
+  auto committed = ports.offsets->committed(group, all, limit);
+  if (!committed) return tl::make_unexpected(committed.error());
+  std::set<std::string> known;
+  for (auto& entry : *committed)
+    if (entry.offset) known.insert(entry.where.topic);
+  return known;
+}
+
+/// What startingOffsets says about one partition: a fixed offset, or -1 / -2.
+result<std::int64_t> ruled_offset(const start_rule& rule, const topic_partition& where) {
+  if (rule.at == start_rule::kind::earliest) return offset_earliest;
+  if (rule.at == start_rule::kind::latest) return offset_latest;
+  auto topic = rule.values.find(where.topic);
+  if (topic != rule.values.end())
+    if (auto value = topic->second.find(where.partition); value != topic->second.end()) return value->second;
+  return fail(errc::invalid, fmt::format("startingOffsets says nothing about partition {}; name every partition of the topic",
+                                         to_string(where)));
+}
+
+result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const std::vector<topic_partition>& fresh,
+                                          const std::set<std::string>& known, clerk_ports& ports, milliseconds limit) {
+  auto bounds = ports.offsets->bounds(fresh, limit);
+  if (!bounds) return tl::make_unexpected(bounds.error());
+  std::vector<std::int64_t> offsets(fresh.size());
+  std::vector<std::pair<topic_partition, std::int64_t>> by_time;
+  std::vector<std::size_t> by_time_index;
+  for (std::size_t i = 0; i < fresh.size(); ++i) {
+    auto [low, high] = (*bounds)[i];
+    if (known.count(fresh[i].topic)) {
+      offsets[i] = low;
+      continue;
+    }
+    auto ruled = ruled_offset(pipeline.starting, fresh[i]);
+    if (!ruled) return tl::make_unexpected(ruled.error());
+    if (pipeline.starting.at == start_rule::kind::timestamps) {
+      by_time.emplace_back(fresh[i], *ruled);
+      by_time_index.push_back(i);
+    } else {
+      offsets[i] = *ruled == offset_earliest ? low : *ruled == offset_latest ? high : *ruled;
+    }
+  }
+  if (!by_time.empty()) {
+    auto found = ports.offsets->at_timestamps(by_time, limit);
+    if (!found) return tl::make_unexpected(found.error());
+    for (std::size_t k = 0; k < by_time_index.size(); ++k) offsets[by_time_index[k]] = (*found)[k];
+  }
+  return offsets;
+}
+
+} // namespace
+
+result<std::vector<clerk_start>> resolve_starts(const clerk_pipeline& pipeline, const std::vector<topic_partition>& where,
+                                                clerk_ports& ports, milliseconds limit) {
+  auto committed = ports.offsets->committed(pipeline.group_id, where, limit);
+  if (!committed) return tl::make_unexpected(committed.error());
+  std::vector<clerk_start> starts;
+  std::vector<topic_partition> fresh;
+  for (auto& entry : *committed) {
+    if (entry.offset)
+      starts.push_back({entry.where, *entry.offset, entry.metadata});
+    else
+      fresh.push_back(entry.where);
+  }
+  if (fresh.empty()) return starts;
+  auto known = known_topics(pipeline.group_id, where, ports, limit);
+  if (!known) return tl::make_unexpected(known.error());
+  auto offsets = resolve(pipeline, fresh, *known, ports, limit);
+  if (!offsets) return tl::make_unexpected(offsets.error());
+  std::vector<committed_offset> commits;
+  for (std::size_t i = 0; i < fresh.size(); ++i) commits.push_back({fresh[i], (*offsets)[i], {}});
+  if (auto done = ports.offsets->commit(pipeline.group_id, commits, limit); !done) return tl::make_unexpected(done.error());
+  for (auto& entry : commits) starts.push_back({entry.where, *entry.offset, {}});
+  return starts;
+}
+
+clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self, clerk_config cfg,
+                                 std::shared_ptr<clerk_ports> ports) {
+  self->state.cfg = std::move(cfg);
+  self->state.ports = std::move(*ports);
+  return {
+    [self](const clerk_claim& claim) -> result<std::int64_t> {
+      auto& s = self->state;
+      if (auto opened = s.ports.writer->open(s.cfg.limit); !opened) return tl::make_unexpected(opened.error());
+      log_write record{claim.key, claim.value};
+      return s.ports.writer->append({&record, 1}, s.cfg.limit);
+    },
+    [self](const clerk_append& job) -> result<std::int64_t> {
+      return self->state.ports.writer->append(job.records, self->state.cfg.limit);
+    },
+    [self](const clerk_starts& job) -> result<std::vector<clerk_start>> {
+      auto pipeline = self->state.cfg.pipelines.find(job.pipeline);
+      TROUPE_ASSERT(pipeline != self->state.cfg.pipelines.end());
+      return resolve_starts(pipeline->second, job.where, self->state.ports, self->state.cfg.limit);
+    },
+    [self](const clerk_topics& job) -> result<std::vector<topic_info>> {
+      return self->state.ports.topics->find(job.names, self->state.cfg.limit);
+    },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,47 @@
+#pragma once
+// The coordinator's hand in Kafka: everything it does there that blocks. Detached, with ports of its own.
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "actors/interfaces.hpp"
+
+namespace troupe {
+
+/// Where the partitions of a pipeline start that have no committed offset.
+struct start_rule {
+  enum class kind { earliest, latest, offsets, timestamps } at = kind::latest;
+  /// topic -> partition -> offset (-2 earliest, -1 latest), or milliseconds since the epoch.
+  std::map<std::string, std::map<std::int32_t, std::int64_t>> values;
+};
+
+struct clerk_pipeline { std::string group_id; start_rule starting; };
+
+struct clerk_ports {
+  std::unique_ptr<control_writer> writer;
+  std::unique_ptr<offset_store> offsets;
+  std::unique_ptr<topic_catalog> topics;
+};
+
+struct clerk_config {
+  std::map<std::string, clerk_pipeline> pipelines;
+  milliseconds limit{5000};              ///< of every single call to Kafka
+};
+
+struct clerk_state {
+  static constexpr const char* name = "clerk";
+  clerk_config cfg;
+  clerk_ports ports;
+};
+
+clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self, clerk_config cfg,
+                                 std::shared_ptr<clerk_ports> ports);
+
+/// Committed offsets of `where`; those that have none are resolved by the rule and committed before this returns, so that a
+/// crash before the first row cannot move the start. Partitions that were added to a topic the group already reads start at 0
+/// (reliability: none of their rows may be skipped). Exposed for tests.
+result<std::vector<clerk_start>> resolve_starts(const clerk_pipeline& pipeline, const std::vector<topic_partition>& where,
+                                                clerk_ports& ports, milliseconds limit);
+
+} // namespace troupe

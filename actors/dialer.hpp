@@ -1,0 +1,28 @@
+#pragma once
+// Connects to other nodes, and probes them, with a limit on every step.
+//
+// CAF 0.17's own connect is a blocking ::connect() inside one actor: a host that drops SYNs would hold up all other dials, and the
+// exit of the process, for two minutes. So the TCP part is done here, non-blocking with a deadline, and the connected socket is
+// handed to BASP. With TLS CAF does its own connect after a probe has shown that somebody listens.
+
+#include <chrono>
+
+#include "actors/interfaces.hpp"
+
+namespace troupe {
+
+struct dialer_config {
+  std::chrono::milliseconds connect_limit{500};
+  std::chrono::milliseconds handshake_limit{2000};
+  bool tls = false;
+};
+
+struct dialer_state { static constexpr const char* name = "dialer"; };
+
+/// Spawn it detached; it blocks its thread for at most connect_limit at a time.
+dialer_actor::behavior_type dialer(dialer_actor::stateful_pointer<dialer_state> self, dialer_config cfg);
+
+/// Splits "host:port"; the host may be an IPv6 address in brackets. False if it is not of that form.
+bool split_address(const std::string& address, std::string& host, std::uint16_t& port);
+
+} // namespace troupe
