@@ -1,0 +1,15 @@
+#pragma once
+// CAF loads certificates for each connection, and ends the process when they are bad. So they are proved good before it starts.
+
+#include <string>
+
+#include "base/result.hpp"
+
+namespace troupe {
+
+struct tls_files { std::string certificate, key, ca, passphrase; };
+
+/// The certificate, its key (opened with the passphrase) and the CA file are there, belong together, and are valid today.
+result<void> check_tls_files(const tls_files& files);
+
+} // namespace troupe
