@@ -1,0 +1,255 @@
+#include "kafka/sink.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "base/assert.hpp"
+#include "kafka/handle.hpp"
+#include "kafka/waker.hpp"
+
+namespace troupe::kafka {
+namespace {
+
+using target = produce_record::target;
+
+// What a broker counts besides key, value and headers: the batch's head, the record's and the lengths of some headers.
+constexpr std::size_t record_overhead = 1024;
+constexpr std::size_t batch_limit = 1024;     // records handed to the client in one call
+
+void* to_opaque(std::uint64_t token) {
+  static_assert(sizeof(void*) >= sizeof(token));
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(token));
+}
+
+// An empty key or value is not the same as none: the client tells them apart by the pointer.
+void* data_of(std::string_view text) { return const_cast<char*>(text.data() != nullptr ? text.data() : ""); }
+
+bool is_plain(const produce_record& record) { return record.headers.empty() && record.timestamp_ms < 0; }
+
+class rd_sink final : public row_sink {
+public:
+  rd_sink(handle_ptr client, std::shared_ptr<waker> wake, const sink_settings& settings)
+    : wake_(std::move(wake)), client_(std::move(client)), limits_{settings.output, settings.dead_letter} {
+    topics_[0].reset(rd_kafka_topic_new(client_.get(), settings.output_topic.c_str(), nullptr));
+    if (!settings.dead_letter_topic.empty())
+      topics_[1].reset(rd_kafka_topic_new(client_.get(), settings.dead_letter_topic.c_str(), nullptr));
+    queue_.reset(rd_kafka_queue_get_main(client_.get()));
+    wake_on(queue_.get(), *wake_);
+  }
+
+  ~rd_sink() override {
+    silence(queue_.get());
+    wake_->set(nullptr);
+  }
+
+  void on_ready(wake_fn wake) override {
+    wake_->set(std::move(wake));
+    wake_->call();                            // for what came before
+  }
+
+  std::size_t produce(std::span<const produce_record> records) override;
+  void poll(std::vector<delivery>& deliveries) override;
+
+  std::int32_t partition_count(target to) override { return limits_[index(to)].partitions; }
+  std::size_t record_bytes_max(target to) override {
+    const auto bytes = limits_[index(to)].max_message_bytes;
+    return bytes > 2 * record_overhead ? bytes - record_overhead : bytes / 2;
+  }
+
+private:
+  static std::size_t index(target to) { return to == target::output ? 0 : 1; }
+  rd_kafka_topic_t* topic(target to) const {
+    TROUPE_ASSERT(topics_[index(to)] != nullptr);
+    return topics_[index(to)].get();
+  }
+  std::size_t produce_plain(std::span<const produce_record> records);
+  rd_kafka_resp_err_t produce_one(const produce_record& record);
+  void refused(const produce_record& record, rd_kafka_resp_err_t code);
+
+  std::shared_ptr<waker> wake_;               // outlives the client's threads
+  handle_ptr client_;                         // destroyed after the members below
+  topic_ptr topics_[2];
+  topic_limits limits_[2];
+  queue_ptr queue_;
+  std::vector<rd_kafka_message_t> batch_;
+  std::vector<delivery> refused_;             // what produce() could not even start
+  bool full_ = false;                         // produce() left something behind: poll() owes a wake
+};
+
+void append(std::vector<delivery>& deliveries, std::uint64_t token, bool ok, std::string message = {}) {
+  if (!deliveries.empty()) {
+    auto& last = deliveries.back();
+    if (last.token == token && last.ok == ok && last.message == message) {
+      ++last.count;
+      return;
+    }
+  }
+  deliveries.push_back({token, 1, ok, std::move(message)});
+}
+
+std::size_t rd_sink::produce(std::span<const produce_record> records) {
+  std::size_t taken = 0;
+  while (taken < records.size()) {
+    const auto& first = records[taken];
+    if (is_plain(first)) {
+      auto end = taken + 1;
+      while (end < records.size() && end - taken < batch_limit && records[end].to == first.to && is_plain(records[end]))
+        ++end;
+      const auto run = produce_plain(records.subspan(taken, end - taken));
+      taken += run;
+      if (taken < end)
+        break;
+    } else {
+      const auto code = produce_one(first);
+      if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        break;
+      if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        refused(first, code);
+      ++taken;
+    }
+  }
+  full_ = taken < records.size();
+  if (!refused_.empty())
+    wake_->call();
+  return taken;
+}
+
+std::size_t rd_sink::produce_plain(std::span<const produce_record> records) {
+  batch_.assign(records.size(), {});
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const auto& record = records[i];
+    auto& message = batch_[i];
+    message.partition = record.partition;     // -1 is RD_KAFKA_PARTITION_UA: the partitioner is asked
+    if (record.key) {
+      message.key = data_of(*record.key);
+      message.key_len = record.key->size();
+    }
+    if (!record.null_value) {
+      message.payload = data_of(record.value);
+      message.len = record.value.size();
+    }
+    message._private = to_opaque(record.token);
+  }
+  const auto accepted = rd_kafka_produce_batch(topic(records.front().to), RD_KAFKA_PARTITION_UA,
+                                               RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, batch_.data(),
+                                               static_cast<int>(batch_.size()));
+  if (static_cast<std::size_t>(accepted) == records.size())
+    return records.size();
+  // Once full the client refuses the rest of the batch too, so a first refusal for that reason is the end of what it took.
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (batch_[i].err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+      return i;
+    if (batch_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      refused(records[i], batch_[i].err);
+  }
+  return records.size();
+}
+
+rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
+  rd_kafka_vu_t fields[8];
+  std::size_t count = 0;
+  const auto field = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
+    fields[count].vtype = type;
+    return fields[count++];
+  };
+  field(RD_KAFKA_VTYPE_RKT).u.rkt = topic(record.to);
+  field(RD_KAFKA_VTYPE_PARTITION).u.i32 = record.partition;
+  field(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
+  field(RD_KAFKA_VTYPE_OPAQUE).u.ptr = to_opaque(record.token);
+  if (record.timestamp_ms >= 0)
+    field(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = record.timestamp_ms;
+  if (record.key)
+    field(RD_KAFKA_VTYPE_KEY).u.mem = {data_of(*record.key), record.key->size()};
+  if (!record.null_value)
+    field(RD_KAFKA_VTYPE_VALUE).u.mem = {data_of(record.value), record.value.size()};
+  std::unique_ptr<rd_kafka_headers_t, c_deleter<rd_kafka_headers_destroy>> headers;
+  if (!record.headers.empty()) {
+    headers.reset(rd_kafka_headers_new(record.headers.size()));
+    for (const auto& [name, value] : record.headers)
+      rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()),
+                          value ? data_of(*value) : nullptr, value ? static_cast<ssize_t>(value->size()) : 0);
+    field(RD_KAFKA_VTYPE_HEADERS).u.headers = headers.get();
+  }
+  const error_ptr failure(rd_kafka_produceva(client_.get(), fields, count));
+  if (failure)
+    return rd_kafka_error_code(failure.get());
+  headers.release();                          // the client took them
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void rd_sink::refused(const produce_record& record, rd_kafka_resp_err_t code) {
+  append(refused_, record.token, false, make_error(code, fmt::format("can't produce to topic \"{}\"",
+                                                                     rd_kafka_topic_name(topic(record.to)))).message);
+}
+
+void rd_sink::poll(std::vector<delivery>& deliveries) {
+  const auto before = deliveries.size();
+  std::move(refused_.begin(), refused_.end(), std::back_inserter(deliveries));
+  refused_.clear();
+  while (const event_ptr event{rd_kafka_queue_poll(queue_.get(), 0)}) {
+    if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) {
+      // Its consequences come as deliveries that are not ok; a lost broker is retried in silence.
+      if (rd_kafka_event_error_is_fatal(event.get()) != 0)
+        spdlog::error("kafka: {}", make_error(rd_kafka_event_error(event.get()), "the producer is lost",
+                                              rd_kafka_event_error_string(event.get())).message);
+      continue;
+    }
+    if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR)
+      continue;
+    while (const auto* message = rd_kafka_event_message_next(event.get())) {
+      const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
+      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        append(deliveries, token, true);
+      else
+        append(deliveries, token, false, make_error(message->err, fmt::format("can't produce to {}/{}",
+                                           rd_kafka_topic_name(message->rkt), message->partition)).message);
+    }
+  }
+  if (full_ && deliveries.size() > before) {
+    full_ = false;
+    wake_->call();
+  }
+}
+
+// The client cuts its batches by batch.size, whatever the topic takes; the broker refuses a whole batch that is too large.
+std::string batch_size(const kafka_properties& user, std::size_t smallest) {
+  std::size_t wanted = 1000000;
+  if (const auto found = user.find("batch.size"); found != user.end())
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), wanted);
+  return std::to_string(std::min(wanted, smallest));
+}
+
+} // namespace
+
+result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
+  const auto& [user, output_topic, dead_letter_topic, output, dead_letter] = settings;
+  TROUPE_ASSERT(!output_topic.empty() && output.partitions > 0);
+  auto smallest = output.max_message_bytes, largest = output.max_message_bytes;
+  if (!dead_letter_topic.empty()) {
+    smallest = std::min(smallest, dead_letter.max_message_bytes);
+    largest = std::max(largest, dead_letter.max_message_bytes);
+  }
+  kafka_properties properties{{"linger.ms", "0"},
+                              {"queue.buffering.max.messages", "500000"},
+                              {"queue.buffering.max.kbytes", "262144"},
+                              {"reconnect.backoff.max.ms", "2000"}};
+  for (const auto& [name, value] : user)
+    properties[name] = value;
+  const kafka_properties fixed{{"enable.idempotence", "true"},
+                               {"acks", "all"},
+                               {"max.in.flight.requests.per.connection", "5"},
+                               {"partitioner", "murmur2_random"},
+                               {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
+                               {"batch.size", batch_size(user, smallest)},
+                               {"socket.nagle.disable", "true"},
+                               {"log.connection.close", "false"}};
+  auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
+  if (!client)
+    return tl::make_unexpected(client.error());
+  return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings);
+}
+
+} // namespace troupe::kafka

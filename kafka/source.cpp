@@ -1,0 +1,395 @@
+#include "kafka/source.hpp"
+
+#include <array>
+#include <cstring>
+#include <unordered_map>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "base/assert.hpp"
+#include "kafka/handle.hpp"
+#include "kafka/waker.hpp"
+
+namespace troupe::kafka {
+namespace {
+
+// Messages that one call takes out of the client's queue. What drain() may not hand out any more waits here.
+constexpr std::size_t chunk_size = 512;
+
+struct partition_state {
+  std::uint32_t slot = 0;
+  topic_partition where;
+  std::int64_t expected = 0;                  ///< the guard: nothing below it is handed out
+  bool stopped = false;                       ///< after a partition_error: handing out more could skip a row
+};
+
+/// Finds the state of a message's partition. The client gives one pointer for all messages of a topic, so a row costs a
+/// comparison and an index. Pointers may be reused for another topic: forget() them whenever the assignment changes.
+class partition_table {
+public:
+  partition_state* find(const rd_kafka_topic_t* topic, std::int32_t partition) {
+    if (topic != last_topic_)
+      remember(topic);
+    const auto index = static_cast<std::size_t>(partition);
+    return partition >= 0 && index < last_->size() ? (*last_)[index] : nullptr;
+  }
+  partition_state* find(std::uint32_t slot) {
+    const auto found = by_slot_.find(slot);
+    return found == by_slot_.end() ? nullptr : found->second.get();
+  }
+  void add(const partition_start& start) {
+    auto state = std::make_unique<partition_state>();
+    *state = {start.slot, start.where, start.offset, false};
+    auto& partitions = by_topic_[start.where.topic];
+    const auto index = static_cast<std::size_t>(start.where.partition);
+    if (partitions.size() <= index)
+      partitions.resize(index + 1, nullptr);
+    partitions[index] = state.get();
+    TROUPE_ASSERT(by_slot_.emplace(start.slot, std::move(state)).second);
+    forget();
+  }
+  void remove(std::uint32_t slot) {
+    const auto found = by_slot_.find(slot);
+    TROUPE_ASSERT(found != by_slot_.end());
+    const auto& where = found->second->where;
+    by_topic_[where.topic][static_cast<std::size_t>(where.partition)] = nullptr;
+    by_slot_.erase(found);
+    forget();
+  }
+
+private:
+  void forget() { last_topic_ = nullptr; }
+  void remember(const rd_kafka_topic_t* topic) {
+    last_topic_ = topic;
+    const auto found = topic ? by_topic_.find(rd_kafka_topic_name(topic)) : by_topic_.end();
+    last_ = found == by_topic_.end() ? &none_ : &found->second;
+  }
+
+  std::unordered_map<std::uint32_t, std::unique_ptr<partition_state>> by_slot_;
+  std::unordered_map<std::string, std::vector<partition_state*>> by_topic_; // never shrinks: last_ points into it
+  const rd_kafka_topic_t* last_topic_ = nullptr;
+  std::vector<partition_state*>* last_ = nullptr;
+  std::vector<partition_state*> none_;
+};
+
+// Shared with the client's threads, which can outlive the source by a little.
+struct shared_state {
+  waker wake;
+  std::atomic<bool> down{false}, up_again{false};
+};
+
+bool is_transient(rd_kafka_resp_err_t code) {
+  const auto kind = kind_of(code);
+  return kind == errc::unavailable || kind == errc::timeout;
+}
+
+class rd_source final : public row_source {
+public:
+  rd_source(handle_ptr client, std::shared_ptr<shared_state> shared) : shared_(std::move(shared)), client_(std::move(client)) {
+    rows_queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+    main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
+    commit_queue_.reset(rd_kafka_queue_new(client_.get()));
+    for (auto* queue : {rows_queue_.get(), main_queue_.get(), commit_queue_.get()})
+      wake_on(queue, shared_->wake);
+  }
+
+  ~rd_source() override {
+    for (auto* queue : {rows_queue_.get(), main_queue_.get(), commit_queue_.get()})
+      silence(queue);
+    shared_->wake.set(nullptr);
+    for (; next_ < filled_; ++next_)
+      rd_kafka_message_destroy(chunk_[next_]);
+  }
+
+  void on_ready(wake_fn wake) override {
+    shared_->wake.set(std::move(wake));
+    shared_->wake.call();                     // for what came before
+  }
+
+  void assign(std::span<const partition_start> starts) override;
+  void unassign(std::span<const std::uint32_t> slots) override;
+  std::size_t drain(std::size_t max_rows, std::size_t max_bytes, row_visitor& visitor) override;
+  std::vector<header_view> headers() override;
+  void commit(std::span<const partition_commit> commits, std::uint64_t token) override;
+  void poll(std::vector<source_event>& events) override;
+  std::int64_t end_offset(std::uint32_t slot) override;
+
+private:
+  bool refill();
+  std::size_t hand_out(const rd_kafka_message_t& message, row_visitor& visitor, bool& handed);
+  void on_error_message(const rd_kafka_message_t& message);
+  void on_client_error(rd_kafka_event_t& event);
+  void on_committed(rd_kafka_event_t& event);
+  void push_partition_error(partition_state& state, std::string message);
+  void drop_waiting(std::uint32_t slot);
+
+  std::shared_ptr<shared_state> shared_;
+  handle_ptr client_;                         // destroyed after the queues below
+  queue_ptr rows_queue_, main_queue_, commit_queue_;
+  partition_table table_;
+  std::array<rd_kafka_message_t*, chunk_size> chunk_{};
+  std::size_t next_ = 0, filled_ = 0;         // chunk_[next_, filled_) still have to be handed out
+  const rd_kafka_message_t* current_ = nullptr;
+  std::vector<source_event> events_;          // for the next poll()
+  std::string last_trouble_;                  // what the client said last about a single broker
+};
+
+void rd_source::assign(std::span<const partition_start> starts) {
+  auto list = make_partition_list(starts.size());
+  for (const auto& start : starts) {
+    TROUPE_ASSERT(start.offset >= 0);
+    table_.add(start);
+    rd_kafka_topic_partition_list_add(list.get(), start.where.topic.c_str(), start.where.partition)->offset = start.offset;
+  }
+  const error_ptr failure(rd_kafka_incremental_assign(client_.get(), list.get()));
+  if (!failure)
+    return;
+  for (const auto& start : starts)
+    push_partition_error(*table_.find(start.slot), make_error(failure.get(), "can't read " + to_string(start.where)).message);
+  shared_->wake.call();
+}
+
+void rd_source::unassign(std::span<const std::uint32_t> slots) {
+  auto list = make_partition_list(slots.size());
+  for (const auto slot : slots) {
+    const auto* state = table_.find(slot);
+    TROUPE_ASSERT(state != nullptr);
+    drop_waiting(slot);
+    rd_kafka_topic_partition_list_add(list.get(), state->where.topic.c_str(), state->where.partition);
+    table_.remove(slot);
+  }
+  // A failure leaves the client reading what nobody gets: find() gives nothing for it any more.
+  if (const error_ptr failure(rd_kafka_incremental_unassign(client_.get(), list.get())); failure)
+    spdlog::warn("kafka: {}", make_error(failure.get(), "taking partitions away").message);
+}
+
+// The client discards what it still queues of a partition taken away; what is here already we discard ourselves, or it
+// could be taken for rows of a later assignment.
+void rd_source::drop_waiting(std::uint32_t slot) {
+  auto kept = next_;
+  for (auto i = next_; i < filled_; ++i) {
+    const auto* state = table_.find(chunk_[i]->rkt, chunk_[i]->partition);
+    if (state != nullptr && state->slot == slot)
+      rd_kafka_message_destroy(chunk_[i]);
+    else
+      chunk_[kept++] = chunk_[i];
+  }
+  filled_ = kept;
+  std::erase_if(events_, [&](const source_event& event) {
+    return event.slot == slot && (event.what == source_event::kind::end_of_partition
+                                  || event.what == source_event::kind::partition_error);
+  });
+}
+
+bool rd_source::refill() {
+  next_ = filled_ = 0;
+  const auto got = rd_kafka_consume_batch_queue(rows_queue_.get(), 0, chunk_.data(), chunk_.size());
+  if (got > 0)
+    filled_ = static_cast<std::size_t>(got);
+  return filled_ > 0;
+}
+
+std::size_t rd_source::drain(std::size_t max_rows, std::size_t max_bytes, row_visitor& visitor) {
+  std::size_t rows = 0, bytes = 0;
+  while (rows < max_rows && bytes < max_bytes && (next_ < filled_ || refill())) {
+    const message_ptr message(chunk_[next_++]);
+    bool handed = false;
+    bytes += hand_out(*message, visitor, handed);
+    rows += handed;
+  }
+  // Ends of partitions and errors came with the rows: whoever polls before draining needs to hear of them.
+  if (!events_.empty())
+    shared_->wake.call();
+  return rows;
+}
+
+std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& visitor, bool& handed) {
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    on_error_message(message);
+    return 0;
+  }
+  auto* state = table_.find(message.rkt, message.partition);
+  if (state == nullptr || state->stopped || message.offset < state->expected)
+    return 0;
+  state->expected = message.offset + 1;
+  record_view view;
+  view.slot = state->slot;
+  view.offset = message.offset;
+  view.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
+  if (message.key != nullptr)
+    view.key.emplace(static_cast<const char*>(message.key), message.key_len);
+  if (message.payload != nullptr)
+    view.value.emplace(static_cast<const char*>(message.payload), message.len);
+  rd_kafka_headers_t* parsed = nullptr;       // costs nothing for a record without any
+  view.has_headers = rd_kafka_message_headers(&message, &parsed) == RD_KAFKA_RESP_ERR_NO_ERROR;
+  current_ = &message;
+  visitor.row(view);
+  current_ = nullptr;
+  handed = true;
+  return message.len;
+}
+
+void rd_source::on_error_message(const rd_kafka_message_t& message) {
+  auto* state = message.rkt ? table_.find(message.rkt, message.partition) : nullptr;
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    if (state != nullptr && !state->stopped)
+      events_.push_back({source_event::kind::end_of_partition, state->slot, message.offset, 0, {}});
+    return;
+  }
+  const char* why = rd_kafka_message_errstr(&message);
+  if (is_transient(message.err)) {
+    last_trouble_ = printable(why ? why : "");
+    return;
+  }
+  if (message.rkt == nullptr) {
+    spdlog::warn("kafka: {}", make_error(message.err, "reading", why ? why : "").message);
+    return;
+  }
+  // Stopping is the only safe answer: after a batch that can't be decoded the client would go on behind it.
+  if (state != nullptr && !state->stopped)
+    push_partition_error(*state, make_error(message.err, fmt::format("can't read on {} at offset {}", to_string(state->where),
+                                                                     state->expected), why ? why : "").message);
+}
+
+void rd_source::push_partition_error(partition_state& state, std::string message) {
+  state.stopped = true;
+  events_.push_back({source_event::kind::partition_error, state.slot, state.expected, 0, std::move(message)});
+}
+
+std::vector<header_view> rd_source::headers() {
+  TROUPE_ASSERT(current_ != nullptr);
+  std::vector<header_view> out;
+  rd_kafka_headers_t* parsed = nullptr;
+  if (rd_kafka_message_headers(current_, &parsed) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return out;
+  out.reserve(rd_kafka_header_cnt(parsed));
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(parsed, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+    header_view header{name, std::nullopt};
+    if (value != nullptr)
+      header.value.emplace(static_cast<const char*>(value), size);
+    out.push_back(header);
+  }
+  return out;
+}
+
+void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t token) {
+  auto list = make_partition_list(commits.size());
+  for (const auto& commit : commits) {
+    const auto* state = table_.find(commit.slot);
+    TROUPE_ASSERT(state != nullptr);
+    auto* entry = rd_kafka_topic_partition_list_add(list.get(), state->where.topic.c_str(), state->where.partition);
+    entry->offset = commit.offset;
+    if (!commit.metadata.empty()) {
+      // Freed together with the list, by the client's allocator.
+      entry->metadata = rd_kafka_mem_malloc(client_.get(), commit.metadata.size());
+      entry->metadata_size = commit.metadata.size();
+      std::memcpy(entry->metadata, commit.metadata.data(), commit.metadata.size());
+    }
+  }
+  static_assert(sizeof(void*) >= sizeof(token));
+  const auto code = rd_kafka_commit_queue(client_.get(), list.get(), commit_queue_.get(), nullptr,
+                                          reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    return;
+  events_.push_back({source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets").message});
+  shared_->wake.call();
+}
+
+void rd_source::poll(std::vector<source_event>& events) {
+  for (auto* queue : {main_queue_.get(), commit_queue_.get()})
+    while (const event_ptr event{rd_kafka_queue_poll(queue, 0)}) {
+      if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR)
+        on_client_error(*event);
+      else if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_OFFSET_COMMIT)
+        on_committed(*event);
+    }
+  if (shared_->up_again.exchange(false))
+    events_.push_back({source_event::kind::connected, 0, -1, 0, {}});
+  std::move(events_.begin(), events_.end(), std::back_inserter(events));
+  events_.clear();
+}
+
+void rd_source::on_client_error(rd_kafka_event_t& event) {
+  const auto code = rd_kafka_event_error(&event);
+  const std::string text = printable(rd_kafka_event_error_string(&event));
+  if (rd_kafka_event_error_is_fatal(&event) != 0) {
+    events_.push_back({source_event::kind::fatal, 0, -1, 0, make_error(code, "the consumer is lost", text).message});
+  } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    if (!shared_->down.exchange(true))
+      events_.push_back({source_event::kind::disconnected, 0, -1, 0,
+                         "no Kafka broker can be reached: " + (last_trouble_.empty() ? text : last_trouble_)});
+  } else {
+    last_trouble_ = text;
+  }
+}
+
+void rd_source::on_committed(rd_kafka_event_t& event) {
+  const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(rd_kafka_event_opaque(&event)));
+  auto code = rd_kafka_event_error(&event);
+  std::string where;
+  if (const auto* list = rd_kafka_event_topic_partition_list(&event))
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+      if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        code = list->elems[i].err;
+        where = fmt::format(" of {}/{}", list->elems[i].topic, list->elems[i].partition);
+      }
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    events_.push_back({source_event::kind::committed, 0, -1, token, {}});
+  else
+    events_.push_back({source_event::kind::commit_failed, 0, -1, token,
+                       make_error(code, "can't commit the offset" + where).message});
+}
+
+std::int64_t rd_source::end_offset(std::uint32_t slot) {
+  const auto* state = table_.find(slot);
+  std::int64_t low = -1, high = -1;
+  if (state == nullptr
+      || rd_kafka_get_watermark_offsets(client_.get(), state->where.topic.c_str(), state->where.partition, &low, &high)
+           != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return -1;
+  return high >= 0 ? high : -1;
+}
+
+} // namespace
+
+result<std::unique_ptr<row_source>> make_source(const source_settings& settings) {
+  TROUPE_ASSERT(!settings.group_id.empty());
+  // A full queue stops fetching for a whole second, so the count is out of the way and the bytes are the bound.
+  kafka_properties properties{{"queued.min.messages", "5000000"},
+                              {"queued.max.messages.kbytes", "65536"},
+                              {"fetch.wait.max.ms", settings.embedded ? "10" : "100"},
+                              {"fetch.max.bytes", "16777216"},
+                              {"reconnect.backoff.max.ms", "2000"}};
+  for (const auto& [name, value] : settings.properties)
+    properties[name] = value;
+  const kafka_properties fixed{{"group.id", settings.group_id},
+                               {"enable.auto.commit", "false"},
+                               {"enable.auto.offset.store", "false"},
+                               {"auto.offset.reset", "error"},
+                               {"check.crcs", "true"},
+                               {"enable.partition.eof", "true"},
+                               {"isolation.level", "read_committed"},
+                               {"allow.auto.create.topics", "false"},
+                               {"socket.nagle.disable", "true"},
+                               {"receive.message.max.bytes", "33554432"},
+                               {"log.connection.close", "false"}};
+  auto shared = std::make_shared<shared_state>();
+  auto watch = std::make_shared<contact>();
+  watch->answered = [shared] {
+    if (shared->down.load(std::memory_order_relaxed) && shared->down.exchange(false)) {
+      shared->up_again = true;
+      shared->wake.call();
+    }
+  };
+  auto client = open_client(role::consumer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT, {},
+                            watch);
+  if (!client)
+    return tl::make_unexpected(client.error());
+  return std::make_unique<rd_source>(std::move(*client), std::move(shared));
+}
+
+} // namespace troupe::kafka
