@@ -37,6 +37,7 @@ POM = ROOT / "tools" / "kafka" / "pom.xml"
 READY_LIMIT_S = 60
 STOP_LIMIT_S = 30
 FETCH_TRIES = 3
+START_MARK = "---- start ----\n"
 
 
 class KafkaError(Exception):
@@ -99,11 +100,19 @@ def run_class(name, arguments=(), timeout_s=60, check=True):
     its standard output. With check, a failing tool raises KafkaError with what it printed."""
     command = _java(["-Xmx256m", "-XX:TieredStopAtLevel=1"], name, *map(str, arguments),
                     log4j="log4j-tools.properties", libs=fetch())
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise KafkaError(f"{name} {' '.join(map(str, arguments))} did not end within {timeout_s} s.") from None
     if check and done.returncode != 0:
         raise KafkaError(f"{name} {' '.join(map(str, arguments))} ended with {done.returncode}: "
-                         f"{(done.stderr or done.stdout).strip()}")
+                         f"{first_line(done.stderr or done.stdout)}")
     return done.stdout
+
+
+def first_line(text):
+    """A Java error without its stack."""
+    return next(iter(text.strip().splitlines()), "it printed nothing")
 
 
 # ---- small helpers ----
@@ -115,6 +124,16 @@ def free_ports(count):
         for sock in found:
             sock.bind(("127.0.0.1", 0))
         return [sock.getsockname()[1] for sock in found]
+
+
+def port_is_free(port):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)      # as Kafka does: a port in TIME_WAIT is free
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def brokers_known_at(port, timeout_s=2.0):
@@ -201,6 +220,9 @@ class Kafka:
         """Returns when the broker serves clients; does nothing when it already runs."""
         if self.pid:
             return self
+        if self._given_port and not port_is_free(self._given_port):
+            raise KafkaError(f"port {self._given_port} of 127.0.0.1 is in use; stop what listens there or choose "
+                             "another port.")
         libs = fetch()
         self.dir.mkdir(parents=True, exist_ok=True)
         for attempt in (1, 2, 3):
@@ -214,7 +236,7 @@ class Kafka:
                 self.kill()
                 # Between choosing a free port and listening on it somebody else may take it: choose again, but only
                 # if the choice was ours and no client knows the old port yet.
-                if self._given_port or attempt == 3 or "Address already in use" not in self._log_tail(200):
+                if self._given_port or attempt == 3 or "Address already in use" not in self._log():
                     raise
         return self
 
@@ -289,7 +311,7 @@ class Kafka:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=READY_LIMIT_S)
         if done.returncode != 0:
             raise KafkaError(f"Kafka could not prepare its data directory {self.dir / 'data'}: "
-                             f"{(done.stderr or done.stdout).strip()}")
+                             f"{first_line(done.stderr or done.stdout)}")
 
     def _spawn(self, libs):
         heap = os.environ.get("KAFKA_HEAP_OPTS", "-Xms256m -Xmx1g").split()
@@ -297,7 +319,7 @@ class Kafka:
         # The death signal is bound to the thread that starts the child, so only the main thread may ask for it.
         bound = not self.detached and threading.current_thread() is threading.main_thread()
         with open(self._log_file, "ab") as log:
-            log.write(b"---- start ----\n")
+            log.write(START_MARK.encode())
             log.flush()
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir,
                                              start_new_session=True, preexec_fn=_end_with_parent if bound else None)
@@ -311,13 +333,13 @@ class Kafka:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise KafkaError(f"Kafka ended while starting (exit code {self._process.returncode}); "
-                                 f"its log {self._log_file} ends with:\n{self._log_tail(15)}")
+                                 f"its log {self._log_file} says: {self._complaint()}")
             with contextlib.suppress(OSError):
                 if brokers_known_at(port) > 0:
                     return
             time.sleep(0.1)
         raise KafkaError(f"Kafka was not ready on {self.bootstrap} after {limit_s} s; "
-                         f"its log {self._log_file} ends with:\n{self._log_tail(15)}")
+                         f"its log {self._log_file} says: {self._complaint()}")
 
     def _end(self, signal_number, limit_s):
         pid = self.pid
@@ -329,12 +351,17 @@ class Kafka:
         while self.pid and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    def _log_tail(self, lines):
-        """The last lines of this start only."""
+    def _log(self):
+        """What the broker wrote since its last start."""
         with contextlib.suppress(OSError):
-            text = self._log_file.read_text(errors="replace").rpartition("---- start ----\n")[2]
-            return "\n".join(text.splitlines()[-lines:])
+            return self._log_file.read_text(errors="replace").rpartition(START_MARK)[2]
         return ""
+
+    def _complaint(self):
+        """The most telling line of the log: the first error, else the last line."""
+        lines = self._log().splitlines() or ["nothing"]
+        telling = (line for line in lines if " ERROR " in line or " FATAL " in line or "Exception" in line)
+        return next(telling, lines[-1])
 
 
 # ---- command line ----
