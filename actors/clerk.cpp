@@ -1,7 +1,6 @@
 #include "actors/clerk.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include <caf/stateful_actor.hpp>
 #include <fmt/format.h>
@@ -12,24 +11,6 @@ namespace troupe {
 namespace {
 
 constexpr std::int64_t offset_latest = -1, offset_earliest = -2;
-
-/// Topics of `where` of which the group has committed at least one partition.
-result<std::set<std::string>> known_topics(const std::string& group, const std::vector<topic_partition>& where, clerk_ports& ports,
-                                           milliseconds limit) {
-  std::set<std::string> names;
-  for (auto& tp : where) names.insert(tp.topic);
-  auto infos = ports.topics->find(std::vector<std::string>(names.begin(), names.end()), limit);
-  if (!infos) return tl::make_unexpected(infos.error());
-  std::vector<topic_partition> all;
-  for (auto& info : *infos)
-    for (std::int32_t p = 0; p < info.partitions; ++p) all.push_back({info.name, p});
-  auto committed = ports.offsets->committed(group, all, limit);
-  if (!committed) return tl::make_unexpected(committed.error());
-  std::set<std::string> known;
-  for (auto& entry : *committed)
-    if (entry.offset) known.insert(entry.where.topic);
-  return known;
-}
 
 /// What startingOffsets says about one partition: a fixed offset, or -1 / -2.
 result<std::int64_t> ruled_offset(const start_rule& rule, const topic_partition& where) {
@@ -42,57 +23,59 @@ result<std::int64_t> ruled_offset(const start_rule& rule, const topic_partition&
                                          to_string(where)));
 }
 
-result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const std::vector<topic_partition>& fresh,
-                                          const std::set<std::string>& known, clerk_ports& ports, milliseconds limit) {
-  auto bounds = ports.offsets->bounds(fresh, limit);
+result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const std::vector<action::start_query>& fresh,
+                                          clerk_ports& ports, milliseconds limit) {
+  std::vector<topic_partition> where;
+  for (auto& query : fresh) where.push_back(query.where);
+  auto bounds = ports.offsets->bounds(where, limit);
   if (!bounds) return tl::make_unexpected(bounds.error());
   std::vector<std::int64_t> offsets(fresh.size());
   std::vector<std::pair<topic_partition, std::int64_t>> by_time;
   std::vector<std::size_t> by_time_index;
   for (std::size_t i = 0; i < fresh.size(); ++i) {
     auto [low, high] = (*bounds)[i];
-    if (known.count(fresh[i].topic)) {
+    if (fresh[i].added_later) {
       offsets[i] = low;
       continue;
     }
-    auto ruled = ruled_offset(pipeline.starting, fresh[i]);
+    auto ruled = ruled_offset(pipeline.starting, fresh[i].where);
     if (!ruled) return tl::make_unexpected(ruled.error());
     if (pipeline.starting.at == start_rule::kind::timestamps) {
-      by_time.emplace_back(fresh[i], *ruled);
+      by_time.emplace_back(fresh[i].where, *ruled);
       by_time_index.push_back(i);
     } else {
       offsets[i] = *ruled == offset_earliest ? low : *ruled == offset_latest ? high : *ruled;
     }
   }
-  if (!by_time.empty()) {
-    auto found = ports.offsets->at_timestamps(by_time, limit);
-    if (!found) return tl::make_unexpected(found.error());
-    for (std::size_t k = 0; k < by_time_index.size(); ++k) offsets[by_time_index[k]] = (*found)[k];
-  }
+  if (by_time.empty()) return offsets;
+  auto found = ports.offsets->at_timestamps(by_time, limit);
+  if (!found) return tl::make_unexpected(found.error());
+  for (std::size_t k = 0; k < by_time_index.size(); ++k) offsets[by_time_index[k]] = (*found)[k];
   return offsets;
 }
 
 } // namespace
 
-result<std::vector<clerk_start>> resolve_starts(const clerk_pipeline& pipeline, const std::vector<topic_partition>& where,
-                                                clerk_ports& ports, milliseconds limit) {
-  auto committed = ports.offsets->committed(pipeline.group_id, where, limit);
+result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
+                                    clerk_ports& ports, milliseconds limit) {
+  std::vector<topic_partition> partitions;
+  for (auto& query : where) partitions.push_back(query.where);
+  auto committed = ports.offsets->committed(pipeline.group_id, partitions, limit);
   if (!committed) return tl::make_unexpected(committed.error());
-  std::vector<clerk_start> starts;
-  std::vector<topic_partition> fresh;
+  found_starts starts;
+  std::vector<action::start_query> fresh;
   for (auto& entry : *committed) {
+    auto query = std::find_if(where.begin(), where.end(), [&](auto& q) { return q.where == entry.where; });
     if (entry.offset)
       starts.push_back({entry.where, *entry.offset, entry.metadata});
-    else
-      fresh.push_back(entry.where);
+    else if (query != where.end())
+      fresh.push_back(*query);
   }
   if (fresh.empty()) return starts;
-  auto known = known_topics(pipeline.group_id, where, ports, limit);
-  if (!known) return tl::make_unexpected(known.error());
-  auto offsets = resolve(pipeline, fresh, *known, ports, limit);
+  auto offsets = resolve(pipeline, fresh, ports, limit);
   if (!offsets) return tl::make_unexpected(offsets.error());
   std::vector<committed_offset> commits;
-  for (std::size_t i = 0; i < fresh.size(); ++i) commits.push_back({fresh[i], (*offsets)[i], {}});
+  for (std::size_t i = 0; i < fresh.size(); ++i) commits.push_back({fresh[i].where, (*offsets)[i], {}});
   if (auto done = ports.offsets->commit(pipeline.group_id, commits, limit); !done) return tl::make_unexpected(done.error());
   for (auto& entry : commits) starts.push_back({entry.where, *entry.offset, {}});
   return starts;
@@ -112,7 +95,7 @@ clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self
     [self](const clerk_append& job) -> result<std::int64_t> {
       return self->state.ports.writer->append(job.records, self->state.cfg.limit);
     },
-    [self](const clerk_starts& job) -> result<std::vector<clerk_start>> {
+    [self](const clerk_starts& job) -> result<found_starts> {
       auto pipeline = self->state.cfg.pipelines.find(job.pipeline);
       TROUPE_ASSERT(pipeline != self->state.cfg.pipelines.end());
       return resolve_starts(pipeline->second, job.where, self->state.ports, self->state.cfg.limit);

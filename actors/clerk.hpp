@@ -39,9 +39,9 @@ clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self
                                  std::shared_ptr<clerk_ports> ports);
 
 /// Committed offsets of `where`; those that have none are resolved by the rule and committed before this returns, so that a
-/// crash before the first row cannot move the start. Partitions that were added to a topic the group already reads start at 0
-/// (reliability: none of their rows may be skipped). Exposed for tests.
-result<std::vector<clerk_start>> resolve_starts(const clerk_pipeline& pipeline, const std::vector<topic_partition>& where,
-                                                clerk_ports& ports, milliseconds limit);
+/// crash before the first row cannot move the start. Partitions that were added to a topic in use start at its first row,
+/// whatever the rule says: none of their rows may be skipped. Exposed for tests.
+result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
+                                    clerk_ports& ports, milliseconds limit);
 
 } // namespace troupe

@@ -17,6 +17,7 @@
 #include <caf/typed_response_promise.hpp>
 
 #include "base/result.hpp"
+#include "cluster/coordinator_core.hpp"
 #include "cluster/messages.hpp"
 #include "cluster/ports.hpp"
 #include "model/loaded_model.hpp"
@@ -106,8 +107,8 @@ struct clerk_claim { std::string key, value; };
 /// Append to the control topic in one transaction; answered with the first offset.
 struct clerk_append { std::vector<log_write> records; };
 /// Where do these partitions start: committed offset, or resolved from startingOffsets and committed before it is answered.
-struct clerk_starts { std::string pipeline; std::vector<topic_partition> where; };
-struct clerk_start { topic_partition where; std::int64_t offset = 0; std::string metadata; };
+struct clerk_starts { std::string pipeline; std::vector<action::start_query> where; };
+using found_starts = std::vector<partition_start_found>;
 /// How many partitions do the pipelines' source topics have.
 struct clerk_topics { std::vector<std::string> names; };
 
@@ -115,7 +116,7 @@ struct clerk_topics { std::vector<std::string> names; };
 using clerk_actor = caf::typed_actor<
   caf::replies_to<clerk_claim>::with<result<std::int64_t>>,
   caf::replies_to<clerk_append>::with<result<std::int64_t>>,
-  caf::replies_to<clerk_starts>::with<result<std::vector<clerk_start>>>,
+  caf::replies_to<clerk_starts>::with<result<found_starts>>,
   caf::replies_to<clerk_topics>::with<result<std::vector<topic_info>>>>;
 
 // ---- librarian: contents of models -------------------------------------------------------------------------------------
@@ -138,10 +139,12 @@ using librarian_actor = caf::typed_actor<
 struct control_news { std::shared_ptr<const std::vector<log_record>> records; std::int64_t position = -1; bool caught_up = false; };
 /// A peer's port refused a connection: nobody is there.
 struct peer_refused { node_ref node; };
-/// What came on the lease topic, and how long ago Kafka last answered.
+/// What came on the lease topic, and how long ago Kafka last answered. Sent every 50 ms, also when nothing came.
 struct lease_news { std::vector<log_record> records; bool caught_up = false; milliseconds since_contact{0}; };
-/// Stop ruling and say so in the lease topic; answered when done.
+/// Stop ruling, for good, and say so in the lease topic; answered when done.
 using resign_atom = caf::atom_constant<caf::atom("resign")>;
+/// Answered with the cluster's status as JSON; fails where this coordinator does not rule.
+using cluster_view_atom = caf::atom_constant<caf::atom("clustview")>;
 
 /// The COORDINATOR: on every node with that role; one of them rules. Decides through cluster/coordinator_core.hpp.
 using coordinator_actor = caf::typed_actor<
@@ -150,6 +153,7 @@ using coordinator_actor = caf::typed_actor<
   caf::reacts_to<control_news>,
   caf::reacts_to<lease_news>,
   caf::reacts_to<peer_refused>,
+  caf::replies_to<cluster_view_atom>::with<std::string>,
   caf::replies_to<resign_atom>::with<bool>,
   // INTERNAL: every 50 ms
   caf::reacts_to<tick_atom>>;
@@ -237,7 +241,7 @@ TROUPE_LOCAL_ONLY(troupe::control_news)
 TROUPE_LOCAL_ONLY(troupe::lease_news)
 TROUPE_LOCAL_ONLY(troupe::peer_refused)
 TROUPE_LOCAL_ONLY(troupe::result<std::int64_t>)
-TROUPE_LOCAL_ONLY(troupe::result<std::vector<troupe::clerk_start>>)
+TROUPE_LOCAL_ONLY(troupe::result<troupe::found_starts>)
 TROUPE_LOCAL_ONLY(troupe::result<std::vector<troupe::topic_info>>)
 TROUPE_LOCAL_ONLY(troupe::result<troupe::librarian_stored>)
 TROUPE_LOCAL_ONLY(troupe::result<troupe::loaded_model_ptr>)
