@@ -37,7 +37,8 @@ struct output_config {
   /// Row fields copied to the output: names or JSON pointers ("/user/id"). Absent: every field that is not a feature.
   std::optional<std::vector<std::string>> carry;
   /// Output name -> what goes there: probability, probability(CLASS), label, probabilities, value, value(i), score(i), model.
-  /// Empty: what suits the model ("pred", or "label" and "probabilities").
+  /// Empty: what suits the model ("pred", or "label" and "probabilities"). An empty choice ("prediction": "pred"): what suits
+  /// the model, under this name.
   std::vector<std::pair<std::string, std::string>> prediction;
   std::vector<std::string> headers;       ///< troupe.model, troupe.source, ...; in this order
   enum class timestamp_from { source, now } timestamp = timestamp_from::source;
