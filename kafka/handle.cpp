@@ -61,10 +61,12 @@ using contact_box = std::shared_ptr<contact>;
 
 rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t, std::int32_t,
                                 std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* box) {
-  constexpr std::int16_t sasl_handshake = 17, api_versions = 18, sasl_authenticate = 36;
+  constexpr std::int16_t fetch = 1, list_offsets = 2, sasl_handshake = 17, api_versions = 18, sasl_authenticate = 36;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR || api == sasl_handshake || api == api_versions || api == sasl_authenticate)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   auto& to = **static_cast<contact_box*>(box);
+  if (to.leaders_only && api != fetch && api != list_offsets)
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
   to.last_ns.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   if (to.answered)
     to.answered();

@@ -55,6 +55,8 @@ enum class role { consumer, producer };
 struct contact {
   std::atomic<std::int64_t> last_ns{0};       ///< steady clock; 0: never
   std::function<void()> answered;
+  /// Count only answers of the partitions' leaders (Fetch, ListOffsets), not of any broker. Set before the client is opened.
+  bool leaders_only = false;
   /// Time since then; since the construction if there was none yet.
   milliseconds age() const;
   const std::chrono::steady_clock::time_point born = std::chrono::steady_clock::now();
