@@ -34,6 +34,8 @@ import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 POM = ROOT / "tools" / "kafka" / "pom.xml"
+# In full: looking a short name up hides why the plugin could not be fetched.
+COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 READY_LIMIT_S = 60
 STOP_LIMIT_S = 30
 FETCH_TRIES = 3
@@ -69,7 +71,7 @@ def fetch():
 
 
 def _run_maven(into):
-    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime",
+    command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", str(POM), COPY_GOAL, "-DincludeScope=runtime",
                f"-DoutputDirectory={into}", "-Dmaven.wagon.http.retryHandler.count=3",
                "-Dmaven.wagon.rto=60000"]
     for attempt in range(1, FETCH_TRIES + 1):
@@ -80,9 +82,9 @@ def _run_maven(into):
             return
         if attempt < FETCH_TRIES:
             time.sleep(2 * attempt)
-    errors = [line for line in done.stdout.splitlines() if "ERROR" in line] or done.stdout.splitlines() or ["no output"]
+    said = [line for line in done.stdout.splitlines() if "ERROR" in line] or done.stdout.splitlines() or ["nothing"]
     raise KafkaError(f"Maven could not fetch the Kafka {version()} jars in {FETCH_TRIES} tries; check the network and "
-                     f"~/.m2/settings.xml, then repeat. Maven says: {errors[0]}")
+                     f"~/.m2/settings.xml, then repeat. Maven says: {said[0]}")
 
 
 def _java(heap, *arguments, log4j, libs):
