@@ -1,0 +1,47 @@
+#include "cluster/membership.hpp"
+
+namespace troupe {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+void failure_detector::begin_term(steady_time now) {
+  for (auto& [node, known] : nodes_) known = {now, false, std::nullopt};
+}
+
+void failure_detector::watch(const node_ref& node, steady_time now) { nodes_.try_emplace(node, entry{now, false, {}}); }
+
+bool failure_detector::heard(const node_report& report, steady_time now) {
+  auto& known = nodes_[report.node];
+  if (known.report && report.sequence <= known.report->sequence) return false;
+  known = {now, false, report};
+  return true;
+}
+
+void failure_detector::refused(const node_ref& node, steady_time now) {
+  nodes_.try_emplace(node, entry{now, false, {}}).first->second.refused = true;
+}
+
+void failure_detector::forget(const node_ref& node) { nodes_.erase(node); }
+
+std::optional<std::string> failure_detector::dead(const node_ref& node, steady_time now) const {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return std::nullopt;
+  if (found->second.refused) return "its port refuses connections";
+  const auto silent = duration_cast<milliseconds>(now - found->second.since);
+  if (silent <= removal_timeout_) return std::nullopt;
+  return "not heard from for " + std::to_string(removal_timeout_.count()) + " ms";
+}
+
+const node_report* failure_detector::latest(const node_ref& node) const {
+  const auto found = nodes_.find(node);
+  return found == nodes_.end() || !found->second.report ? nullptr : &*found->second.report;
+}
+
+std::optional<milliseconds> failure_detector::silence(const node_ref& node, steady_time now) const {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return std::nullopt;
+  return duration_cast<milliseconds>(now - found->second.since);
+}
+
+} // namespace troupe
