@@ -12,10 +12,10 @@ if(TROUPE_SANITIZE)
   target_link_options(troupe_options INTERFACE -fsanitize=${TROUPE_SANITIZE})
 endif()
 
-# troupe_library(NAME LINKS ...): library troupe_NAME from NAME/*.cpp. Adding a file is enough.
+# troupe_library(NAME LINKS ...): library troupe_NAME from NAME/*.cpp and NAME/*/*.cpp. Adding a file is enough.
 function(troupe_library name)
   cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.cpp ${CMAKE_SOURCE_DIR}/${name}/*/*.cpp)
   if(sources)
     add_library(troupe_${name} STATIC ${sources})
     target_link_libraries(troupe_${name} PUBLIC troupe_options ${arg_LINKS})

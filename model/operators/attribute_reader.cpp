@@ -1,0 +1,116 @@
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+#include "model/operators/operator.hpp"
+#include "model/text.hpp"
+
+namespace troupe::model {
+
+attribute_reader::attribute_reader(const onnx::NodeProto& node)
+  : node_(node), where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name()))),
+    read_(static_cast<std::size_t>(node.attribute_size()), false) {}
+
+bool attribute_reader::has(std::string_view name) const {
+  for (const onnx::AttributeProto& attribute : node_.attribute())
+    if (attribute.name() == name) return true;
+  return false;
+}
+
+tl::unexpected<error> attribute_reader::wrong(std::string_view what) const {
+  return fail(errc::invalid, fmt::format("{}: {}", where_, what));
+}
+
+tl::unexpected<error> attribute_reader::unsupported(std::string_view what) const {
+  return fail(errc::unsupported, fmt::format("{}: {}", where_, what));
+}
+
+// The attribute's index; -1: absent.
+result<int> attribute_reader::find(std::string_view name, int type) {
+  int found = -1;
+  for (int i = 0; i < node_.attribute_size(); ++i) {
+    const onnx::AttributeProto& attribute = node_.attribute(i);
+    if (attribute.name() != name) continue;
+    if (found >= 0) return wrong(fmt::format("the attribute {} is there twice", name));
+    if (attribute.has_ref_attr_name()) return wrong(fmt::format("the attribute {} refers to one of a function", name));
+    if (attribute.type() != type)
+      return wrong(fmt::format("the attribute {} has type {}, expected {}", name, onnx::AttributeProto::AttributeType_Name(attribute.type()),
+                               onnx::AttributeProto::AttributeType_Name(static_cast<onnx::AttributeProto::AttributeType>(type))));
+    found = i;
+    read_[static_cast<std::size_t>(i)] = true;
+  }
+  return found;
+}
+
+result<std::vector<float>> attribute_reader::floats(std::string_view name) {
+  const auto index = find(name, onnx::AttributeProto::FLOATS);
+  if (!index) return tl::make_unexpected(index.error());
+  if (*index < 0) return std::vector<float>{};
+  const auto& values = node_.attribute(*index).floats();
+  for (int i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i])) return wrong(fmt::format("the attribute {}[{}] is not a finite number", name, i));
+  return std::vector<float>(values.begin(), values.end());
+}
+
+result<std::vector<std::int64_t>> attribute_reader::integers(std::string_view name) {
+  const auto index = find(name, onnx::AttributeProto::INTS);
+  if (!index) return tl::make_unexpected(index.error());
+  if (*index < 0) return std::vector<std::int64_t>{};
+  const auto& values = node_.attribute(*index).ints();
+  return std::vector<std::int64_t>(values.begin(), values.end());
+}
+
+result<std::vector<std::string>> attribute_reader::strings(std::string_view name) {
+  const auto index = find(name, onnx::AttributeProto::STRINGS);
+  if (!index) return tl::make_unexpected(index.error());
+  if (*index < 0) return std::vector<std::string>{};
+  const auto& values = node_.attribute(*index).strings();
+  for (int i = 0; i < values.size(); ++i)
+    if (check_utf8(values[i]) != utf8_state::valid) return wrong(fmt::format("the attribute {}[{}] is not UTF-8", name, i));
+  return std::vector<std::string>(values.begin(), values.end());
+}
+
+result<std::int64_t> attribute_reader::integer(std::string_view name, std::int64_t otherwise) {
+  const auto index = find(name, onnx::AttributeProto::INT);
+  if (!index) return tl::make_unexpected(index.error());
+  return *index < 0 ? otherwise : node_.attribute(*index).i();
+}
+
+result<std::string> attribute_reader::text(std::string_view name, std::string_view otherwise) {
+  const auto index = find(name, onnx::AttributeProto::STRING);
+  if (!index) return tl::make_unexpected(index.error());
+  return *index < 0 ? std::string{otherwise} : node_.attribute(*index).s();
+}
+
+result<void> attribute_reader::nothing_else() const {
+  for (int i = 0; i < node_.attribute_size(); ++i)
+    if (!read_[static_cast<std::size_t>(i)])
+      return unsupported(fmt::format("the attribute {} is not known to this version", quoted(node_.attribute(i).name())));
+  return {};
+}
+
+result<void> require_numbers(const attribute_reader& node, const value_type& input) {
+  if (input.kind != value_type::kind_type::numbers) return node.wrong("its input is a label, expected numbers");
+  return {};
+}
+
+result<std::shared_ptr<const class_list>> read_classes(attribute_reader& node, std::string_view integers, std::string_view strings) {
+  auto numbers = node.integers(integers);
+  if (!numbers) return tl::make_unexpected(numbers.error());
+  auto texts = node.strings(strings);
+  if (!texts) return tl::make_unexpected(texts.error());
+  if (numbers->empty() == texts->empty())
+    return node.wrong(fmt::format("expected class labels in one of {} and {}", integers, strings));
+  auto classes = std::make_shared<class_list>();
+  classes->numbers = texts->empty();
+  classes->names = std::move(*texts);
+  for (const std::int64_t number : *numbers) classes->names.push_back(std::to_string(number));
+  std::set<std::string_view> seen;
+  for (const std::string& name : classes->names)
+    if (!seen.insert(name).second) return node.wrong(fmt::format("the class {} is there twice", quoted(name)));
+  return classes;
+}
+
+} // namespace troupe::model

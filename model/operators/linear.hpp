@@ -1,0 +1,36 @@
+#pragma once
+// What LinearClassifier and LinearRegressor share: row . weights + intercept, for several outputs. Sums are in double: it costs
+// nothing next to parsing and is nearer to scikit-learn, which computes in double, than float sums would be.
+
+#include <cstddef>
+#include <vector>
+
+#include "model/operators/operator.hpp"
+
+namespace troupe::model {
+
+class linear_map {
+public:
+  /// REQUIRES: weights.size() == inputs * intercepts.size(), output after output.
+  linear_map(const std::vector<float>& weights, const std::vector<float>& intercepts, std::size_t inputs)
+    : weights_(weights.begin(), weights.end()), intercepts_(intercepts.begin(), intercepts.end()), inputs_(inputs) {}
+  std::size_t outputs() const { return intercepts_.size(); }
+  double at(const rows_in& in, Eigen::Index row, std::size_t output) const {
+    const float* x = in.data() + row * in.outerStride();
+    const double* w = weights_.data() + output * inputs_;
+    // Four sums, so that one addition needn't wait for the one before.
+    double sums[4] = {intercepts_[output], 0, 0, 0};
+    std::size_t i = 0;
+    for (; i + 4 <= inputs_; i += 4)
+      for (std::size_t k = 0; k < 4; ++k) sums[k] += static_cast<double>(x[i + k]) * w[i + k];
+    for (; i < inputs_; ++i) sums[0] += static_cast<double>(x[i]) * w[i];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
+private:
+  std::vector<double> weights_;
+  std::vector<double> intercepts_;
+  std::size_t inputs_;
+};
+
+} // namespace troupe::model

@@ -1,0 +1,113 @@
+// LinearClassifier as onnxruntime computes it, its special cases of two classes included: with one row of coefficients the label
+// is the second class where the score is positive, and the scores become {1-s, s}, or {1-p, p} with LOGISTIC.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "model/operators/linear.hpp"
+
+namespace troupe::model {
+namespace {
+
+enum class link { none, logistic, softmax };
+
+double logistic(double score) {
+  // Either form loses nothing: the exponent is never positive.
+  if (score >= 0) return 1.0 / (1.0 + std::exp(-score));
+  const double e = std::exp(score);
+  return e / (1.0 + e);
+}
+
+// One row of coefficients for two classes.
+class one_row_classifier final : public operation {
+public:
+  one_row_classifier(linear_map map, link how) : map_(std::move(map)), link_(how) {}
+  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
+    for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
+      const double score = map_.at(in[0], row, 0);
+      out[0](row, 0) = score > 0 ? 1.0f : 0.0f;
+      out[1](row, 0) = static_cast<float>(link_ == link::logistic ? logistic(-score) : 1.0 - score);
+      out[1](row, 1) = static_cast<float>(link_ == link::logistic ? logistic(score) : score);
+    }
+  }
+
+private:
+  linear_map map_;
+  link link_;
+};
+
+class linear_classifier final : public operation {
+public:
+  linear_classifier(linear_map map, link how) : map_(std::move(map)), link_(how) {}
+  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
+    // Scratch of a thread that scores: sized once, and the operation itself stays immutable.
+    thread_local std::vector<double> scores;
+    scores.resize(map_.outputs());
+    for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
+      for (std::size_t c = 0; c < scores.size(); ++c) scores[c] = map_.at(in[0], row, c);
+      const auto best = std::max_element(scores.begin(), scores.end());  // the first of equals
+      out[0](row, 0) = static_cast<float>(best - scores.begin());
+      apply(scores, *best);
+      for (std::size_t c = 0; c < scores.size(); ++c) out[1](row, static_cast<Eigen::Index>(c)) = static_cast<float>(scores[c]);
+    }
+  }
+
+private:
+  void apply(std::vector<double>& scores, double largest) const {
+    if (link_ == link::logistic)
+      for (double& score : scores) score = logistic(score);
+    if (link_ != link::softmax) return;
+    double sum = 0;
+    for (double& score : scores) sum += score = std::exp(score - largest);
+    for (double& score : scores) score /= sum;
+  }
+
+  linear_map map_;
+  link link_;
+};
+
+result<link> read_link(attribute_reader& node) {
+  const auto post = node.text("post_transform", "NONE");
+  if (!post) return tl::make_unexpected(post.error());
+  if (*post == "NONE") return link::none;
+  if (*post == "LOGISTIC") return link::logistic;
+  if (*post == "SOFTMAX") return link::softmax;
+  return node.unsupported("post_transform is supported only as NONE, LOGISTIC or SOFTMAX");
+}
+
+} // namespace
+
+result<built_node> build_linear_classifier(attribute_reader& node, std::span<const value_type> inputs) {
+  if (auto ok = require_numbers(node, inputs[0]); !ok) return tl::make_unexpected(ok.error());
+  const auto classes = read_classes(node, "classlabels_ints", "classlabels_strings");
+  if (!classes) return tl::make_unexpected(classes.error());
+  const auto weights = node.floats("coefficients");
+  if (!weights) return tl::make_unexpected(weights.error());
+  const auto intercepts = node.floats("intercepts");
+  if (!intercepts) return tl::make_unexpected(intercepts.error());
+  const auto how = read_link(node);
+  if (!how) return tl::make_unexpected(how.error());
+  // Told to by exporters, without a meaning for the result.
+  if (const auto multi = node.integer("multi_class", 0); !multi) return tl::make_unexpected(multi.error());
+
+  const std::size_t count = (*classes)->names.size();
+  const std::size_t width = inputs[0].width;
+  const std::size_t rows = intercepts->size();
+  if (count < 2) return node.wrong("it has one class label, expected two or more");
+  if (rows != count && !(rows == 1 && count == 2))
+    return node.wrong(fmt::format("intercepts has {} entries for {} classes", rows, count));
+  if (weights->size() / rows != width || weights->size() % rows != 0)
+    return node.wrong(fmt::format("coefficients has {} entries, expected {} rows x {} inputs", weights->size(), rows, width));
+
+  built_node built;
+  linear_map map{*weights, *intercepts, width};
+  if (rows == 1) built.op = std::make_unique<one_row_classifier>(std::move(map), *how);
+  else built.op = std::make_unique<linear_classifier>(std::move(map), *how);
+  built.outputs.push_back({value_type::kind_type::label, 1, *classes, false});
+  const bool probabilities = *how == link::logistic || (*how == link::softmax && rows > 1);
+  built.outputs.push_back({value_type::kind_type::numbers, count, *classes, probabilities});
+  return built;
+}
+
+} // namespace troupe::model
