@@ -95,7 +95,11 @@ struct lane_counters {
   std::vector<std::pair<std::string, std::uint64_t>> rejected_by_code;
 };
 /// What a lane tells its node: at once when what it holds or its problem changed, and every 250 ms.
-struct lane_state { lane_report report; lane_counters counters; };
+struct lane_state {
+  lane_report report;
+  lane_counters counters;
+  control_offset seen{-1};           ///< largest epoch of a lane_grant or lane_revoke it has processed
+};
 
 /// Role: who hears from lanes (the node actor).
 using lane_owner_actor = caf::typed_actor<caf::reacts_to<lane_state>>;

@@ -22,13 +22,13 @@ namespace troupe {
 /// Both sides of a hello must have the same one.
 inline constexpr std::uint16_t protocol_version = 1;
 
-/// First message on a connection, from the node that dialled; answered with the same of the other side, or an error that
-/// says why not (another cluster, fingerprint or protocol).
+/// First message on a connection, from the node that dialled; answered with the same of the other side.
 struct peer_hello {
   std::uint16_t protocol = protocol_version;
   std::string cluster, fingerprint;
   node_ref node;
   std::string address;
+  std::string refusal;               ///< in the answer: why not (another cluster, config or protocol); empty: welcome
 };
 
 /// A scorer introduces itself to the node actor of a peer; the sender of the message is the scorer.
@@ -61,7 +61,7 @@ struct heartbeat { node_report report; };
 /// A change that a person wants; forwarded by the admin actor to the coordinator. Safe to repeat with the same id.
 struct change_request {
   std::string change_id;
-  std::string kind;                  ///< register_model, set_alias, resume_pipeline, remove_node
+  std::string kind;                  ///< register_model, set_alias, resume_pipeline, remove_node; or the question `status`
   std::string body;                  ///< JSON, see docs/protocol.md
 };
 /// Sent when the change is in the control topic, or refused.
@@ -84,7 +84,7 @@ struct admin_reply {
 };
 
 template <class I> typename I::result_type inspect(I& f, peer_hello& x) {
-  return f(x.protocol, x.cluster, x.fingerprint, x.node, x.address);
+  return f(x.protocol, x.cluster, x.fingerprint, x.node, x.address, x.refusal);
 }
 template <class I> typename I::result_type inspect(I& f, scorer_offer& x) { return f(x.node, x.index); }
 template <class I> typename I::result_type inspect(I& f, score_batch& x) {
