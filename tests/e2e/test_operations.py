@@ -1,0 +1,92 @@
+"""What the person on duty uses: status, metrics, health, the lag tools, and all that while the cluster is busy."""
+import json
+import time
+
+from harness import Offsets, games_rows, produce, require, wait_until
+from marks import limit
+from test_delivery import wait_for_commits, wait_for_outcomes
+
+
+@limit(90)
+def http__while_rows_flow__metrics_health_readiness_and_status_answer(test):
+    cluster = test.cluster("http", partitions=2)
+    node, = cluster.up("a")
+    produce(test.bootstrap, cluster.source, [*games_rows(2_000), (b"bad", b"{"), (b"worse", b"[]")])
+    wait_for_outcomes(test, cluster, 2_002, 30)
+    require(node.http("/healthz")[0] == 200 and node.http("/readyz")[0] == 200, "not healthy or not ready")
+    status, body = node.http("/status")
+    require(status == 200 and json.loads(body), f"/status: {status} {body[:200]}")
+
+    def metrics():
+        code, text = node.http("/metrics")
+        require(code == 200, f"/metrics: {code}")
+        return text
+    wait_until(lambda: "INVALID_JSON" in metrics() and "NOT_AN_OBJECT" in metrics(), 10, "rejections by code in /metrics")
+    text = metrics()
+    for word in ("troupe_", "_total", "_seconds_bucket", "consumer_lag", 'version="', 'pipeline="games"'):
+        require(word in text, f"/metrics has no {word}")
+    require(node.http("/nowhere")[0] == 404, "an unknown path was not answered with 404")
+
+
+@limit(90)
+def lag__in_kafkas_own_tool__is_what_is_left(test):
+    cluster = test.cluster("lag", partitions=2)
+    node, = cluster.up("a")
+    produce(test.bootstrap, cluster.source, games_rows(1_000))
+    wait_for_outcomes(test, cluster, 1_000, 20)
+    wait_for_commits(test, cluster)
+    node.stop()
+    produce(test.bootstrap, cluster.source, games_rows(500, seed=2))
+    rows = test.kafka.lag(cluster.group)
+    left = sum(end - committed for (topic, _), (committed, end) in rows.items() if topic == cluster.source)
+    require(left == 500, f"the lag tool says {rows}, and 500 rows are left")
+
+
+@limit(120)
+def heavy_model__seconds_a_batch__leaves_status_and_joining_quick(test):
+    rows = 12_000 if test.smoke else 40_000
+    cluster = test.cluster("heavy", partitions=2, pipeline={
+        "output": {"carry": [], "prediction": {"class": "label"}, "headers": ["troupe.model", "troupe.source"]},
+        "max_batch_size": 4_096, "max_inflight_rows": 16_384})
+    names = [f"F{i}" for i in range(1, 501)]
+    value = ("{" + ",".join(f'"{n}":0.25' for n in names) + "}").encode()
+    node, = cluster.start("a")
+    wait_until(lambda: cluster.run("model", "push", test.models.heavy, "--name", "games", "--features", ",".join(names),
+                                   limit_s=60).code == 0, 60, "the heavy model to be accepted", every_s=0.5)
+    cluster.wait_ready("a")
+    produce(test.bootstrap, cluster.source, ((None, value) for _ in range(rows)))
+    offsets = Offsets(test.bootstrap)
+    wait_until(lambda: offsets.total(cluster.preds) > 0, 60, "the first heavy batch")
+    worst = 0.0
+    for _ in range(5):
+        begin = time.monotonic()
+        cluster.status()
+        worst = max(worst, time.monotonic() - begin)
+    begin = time.monotonic()
+    require(node.http("/healthz")[0] == 200, "the node did not answer /healthz")
+    worst = max(worst, time.monotonic() - begin)
+    print(f"      {test.name}: slowest answer {worst:.2f} s", flush=True)
+    require(worst < 5, f"status took {worst:.1f} s under a heavy model")
+    cluster.node("b")
+    cluster.wait_ready("b", limit_s=40)
+    wait_for_outcomes(test, cluster, rows, 90)
+    require(offsets.total(cluster.preds) == rows, "a row too many: a busy node was taken for a dead one")
+
+
+@limit(90)
+def cluster__two_pipelines__do_not_mix(test):
+    cluster = test.cluster("two", partitions=1)
+    second = json.loads(json.dumps(cluster.content["pipelines"][0]))
+    second.update(name="other", subscribe="two-b-dsp", topic="two-b-preds", errors={})
+    test.topic("two-b-dsp", 2)
+    test.topic("two-b-preds", 2)
+    cluster.content["pipelines"].append(second)
+    cluster.write()
+    cluster.up("a")
+    produce(test.bootstrap, cluster.source, games_rows(300))
+    produce(test.bootstrap, "two-b-dsp", [*games_rows(200), (b"bad", b"{")])    # no dead-letter topic: counted, skipped
+    wait_for_outcomes(test, cluster, 300, 20)
+    offsets = Offsets(test.bootstrap, "troupe.two.other")
+    wait_until(lambda: offsets.total("two-b-preds") == 200, 20, "the second pipeline's rows")
+    wait_until(lambda: sum(offsets.committed("two-b-dsp").values()) == 201, 20, "the commit beyond the skipped row")
+    require(offsets.total(cluster.preds) == 300, "the pipelines mixed")
