@@ -37,7 +37,12 @@ def count_entry(status, output):
 
 def count_build(junit):
     total = [0, 0, 0]
-    for case in ElementTree.parse(junit).getroot().iter("testcase"):
+    try:
+        root = ElementTree.parse(junit).getroot()
+    except ElementTree.ParseError as error:
+        print(f"{junit} cannot be read ({error}); that counts as a failure", file=sys.stderr)
+        return 0, 1, 0
+    for case in root.iter("testcase"):
         output = case.findtext("system-out") or ""
         total = [a + b for a, b in zip(total, count_entry(case.get("status"), output))]
     return tuple(total)
