@@ -85,7 +85,8 @@ struct query_topics { std::vector<std::string> names; };
 struct probe { node_ref node; std::string address; };
 struct answer { std::string change_id; change_answer reply; };
 /// Rule no more; changes that wait have no answer (their senders repeat them to the next coordinator).
-struct step_down { std::string why; };
+/// `for_good`: this node can't be part of the cluster at all (another config), so it should stop.
+struct step_down { std::string why; bool for_good = false; };
 } // namespace action
 
 using coordinator_action = std::variant<action::append, action::fetch_starts, action::query_topics, action::probe,
@@ -139,31 +140,46 @@ public:
   std::string status_json(steady_time now) const;
 
 private:
-  struct waiting_change { change request; std::int64_t wall_clock_ms; };
-  struct batch;                      // records of one append, and whose change they answer
+  struct batch;                      // coordinator_batch.hpp: records of one append
+  struct waiting_change { change request; std::int64_t wall_clock_ms = 0; };
   struct in_flight {
     std::size_t records = 0;
-    std::int64_t last_offset = -1;   // known once it is durable
-    bool durable = false;
+    std::optional<std::int64_t> last_offset;        // known once it is durable
     std::optional<waiting_change> request;
-    change_answer reply;             // its offset is an index into the records until it is durable
+    change_answer reply;
+    std::size_t reply_index = 0;                    // of the record that says so
   };
   struct known_start { partition_start_found found; control_offset record; };
+  using actions = std::vector<coordinator_action>;
 
-  void decide_cluster(batch& out, steady_time now);
-  void decide_members(batch& out, steady_time now);
-  void decide_pipelines(batch& out);
-  void decide_partitions(batch& out, std::vector<coordinator_action>& actions, steady_time now);
-  void decide_changes(batch& out, steady_time now, std::vector<coordinator_action>& actions);
-  void ask_topics(std::vector<coordinator_action>& actions, steady_time now);
-  void probe_silent(std::vector<coordinator_action>& actions, steady_time now);
-  bool settled() const;
-  bool is_free(const partition_key& which, steady_time now) const;
-  std::vector<plan_member> eligible() const;
-  std::vector<partition_key> wanted_partitions() const;
-  std::optional<std::string> pipeline_problem(const pipeline_spec& pipeline) const;
+  // coordinator_core.cpp
+  bool append_pending();
+  std::optional<action::step_down> must_step_down() const;
+  void ask_topics(actions& out, steady_time now);
+  void probe_silent(actions& out, steady_time now);
+  void decide_changes(batch& out, actions& answers);
   const node_report* report_of(const node_ref& node) const;
   report_lookup reports() const;
+  // coordinator_members.cpp
+  void decide_cluster(batch& out) const;
+  void decide_members(batch& out, steady_time now);
+  void admit(batch& out, steady_time now);
+  bool holds_nothing(const node_ref& node) const;
+  void forget_silent(steady_time now);
+  bool foreign_log() const;
+  // coordinator_partitions.cpp
+  void decide_pipelines(batch& out) const;
+  void decide_partitions(batch& out, actions& fetches, steady_time now);
+  void fetch_or_grant(batch& out, actions& fetches, const pipeline_spec& pipeline,
+                      const std::vector<std::pair<partition_key, planned_owner>>& free, steady_time now);
+  bool settled() const;
+  bool is_free(const partition_key& which) const;
+  std::vector<plan_member> eligible() const;
+  std::vector<partition_key> wanted_partitions() const;
+  const partition_state* partition(const partition_key& which) const;
+  // coordinator_status.cpp
+  std::string pipeline_problem(const pipeline_spec& pipeline) const;
+  struct status_writer;
 
   core_config config_;
   node_ref self_;
@@ -174,7 +190,7 @@ private:
   std::optional<in_flight> in_flight_;
   steady_time append_after_{};
   std::deque<waiting_change> waiting_;
-  std::vector<coordinator_action> owed_;
+  actions owed_;
 
   std::map<std::string, std::int32_t> topic_sizes_;
   bool topics_known_ = false, topics_asked_ = false;
@@ -182,7 +198,7 @@ private:
   steady_time topics_next_{};
 
   std::map<partition_key, known_start> starts_;
-  std::set<std::string> starts_asked_;            // pipelines with a fetch under way
+  std::set<std::string> starts_asked_;              // pipelines with a fetch under way
   std::map<std::string, steady_time> starts_next_;
   std::map<std::string, std::string> starts_error_;
   std::map<node_ref, steady_time> probed_;

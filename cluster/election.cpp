@@ -26,27 +26,29 @@ void election::caught_up(bool both) { caught_up_ = both; }
 
 void election::members(std::vector<node_ref> by_age) { members_ = std::move(by_age); }
 
-void election::follow(steady_time) {
+void election::follow() {
   phase_ = election_phase::following;
   silence_ = nanoseconds{0};
   own_claim_.reset();
 }
 
-void election::claim_seen(term_id term, const node_ref& node, steady_time now) {
+void election::claim_seen(term_id term, const node_ref& node, steady_time) {
   if (term <= term_) return;
   term_ = term;
   holder_ = node;
-  holder_resigned_ = false;
   refused_.erase(node);
-  if (phase_ == election_phase::retired) return;
   silence_ = nanoseconds{0};
-  if (node == self_ && (phase_ == election_phase::claiming || own_claim_)) {
-    phase_ = election_phase::ruling;
-    own_claim_.reset();
-    last_beat_.reset();
-    return;
-  }
-  follow(now);
+  if (phase_ == election_phase::retired) return;
+  // While our claim is under way other claims decide nothing: if ours lands after them, it fences them.
+  if (phase_ == election_phase::claiming && (!own_claim_ || term_ < *own_claim_)) return;
+  if (phase_ == election_phase::claiming && term_ == *own_claim_) return begin_rule();
+  follow();
+}
+
+void election::begin_rule() {
+  phase_ = election_phase::ruling;
+  own_claim_.reset();
+  last_beat_.reset();
 }
 
 void election::lease_seen(const lease_record& lease, steady_time now) {
@@ -56,22 +58,20 @@ void election::lease_seen(const lease_record& lease, steady_time now) {
     return;
   }
   silence_ = nanoseconds{0};
-  if (phase_ == election_phase::ruling || phase_ == election_phase::retired) return;
+  const bool candidate = phase_ == election_phase::waiting || phase_ == election_phase::looking;
   if (lease.resigned) {
-    if (lease.term > term_) return;      // its claim is still to be read; the claim's own silence follows
-    if (!holder_resigned_ && phase_ != election_phase::claiming) {
-      holder_resigned_ = true;
-      phase_ = election_phase::following;
-    }
+    if (resigned_term_ == lease.term) return;
+    resigned_term_ = lease.term;
+    if (candidate) follow();   // to stand again, with the shorter turns
     return;
   }
-  // A sign of life of the present coordinator, or of a newer one whose claim is still to be read.
-  if (holder_) refused_.erase(*holder_);
-  if (lease.term == term_) holder_resigned_ = false;
-  if (phase_ == election_phase::waiting || phase_ == election_phase::looking) follow(now);
+  // A sign of life, unless it was under way while the port was refused already.
+  if (const auto found = refused_.find(lease.node); found != refused_.end() && now - found->second > timings_.beat)
+    refused_.erase(found);
+  if (candidate) follow();
 }
 
-void election::refused(const node_ref& node, steady_time) { refused_.insert(node); }
+void election::refused(const node_ref& node, steady_time now) { refused_.try_emplace(node, now); }
 
 std::size_t election::rank() const {
   std::size_t rank = 0;
@@ -106,12 +106,12 @@ election::advice election::step(steady_time now, milliseconds since_contact) {
   if (phase_ == election_phase::claiming) return {what::wait, now, "the claim is under way"};
   const bool frozen = passed > timings_.contact_max;   // what was sent meanwhile has not been read yet
   if (!caught_up_ || !contact || frozen) {
-    follow(now);
+    follow();
     return {what::follow, now, contact ? "reading the logs" : "no contact with Kafka"};
   }
   silence_ += std::min<nanoseconds>(passed, timings_.step_max);
   if (phase_ == election_phase::following) {
-    if (holder_resigned_)
+    if (holder_resigned())
       stand(now, timings_.turn_resigned, "the coordinator resigned");
     else if (!holder_ && !any_lease_)
       phase_ = election_phase::waiting, until_ = now + jitter(), why_ = "nobody has ever coordinated this cluster";
@@ -129,20 +129,21 @@ election::advice election::step(steady_time now, milliseconds since_contact) {
   }
   if (now - since_contact <= look_started_) return {what::look_again, now, why_};
   phase_ = election_phase::claiming;
+  term_before_claim_ = term_;
   return {what::claim, now, why_};
 }
 
-void election::claim_appended(term_id term, steady_time now) {
+void election::claim_appended(term_id term, steady_time) {
   if (phase_ != election_phase::claiming) return;
-  if (term < term_) return follow(now);   // somebody claimed after us, and it was read first
+  if (term < term_) return follow();   // a later claim was read already
   own_claim_ = term;
-  if (term == term_ && holder_ == self_) phase_ = election_phase::ruling, last_beat_.reset();
+  if (term == term_) begin_rule();
 }
 
 void election::claim_failed(steady_time now) {
   if (phase_ != election_phase::claiming) return;
+  if (term_ != term_before_claim_) return follow();
   phase_ = election_phase::waiting;
-  own_claim_.reset();
   until_ = now + timings_.claim_retry + jitter();
   why_ = "the last claim failed";
 }
@@ -162,8 +163,8 @@ bool election::resign() {
   return ruled;
 }
 
-void election::step_down(steady_time now) {
-  if (phase_ == election_phase::ruling || phase_ == election_phase::claiming) follow(now);
+void election::step_down() {
+  if (phase_ == election_phase::ruling || phase_ == election_phase::claiming) follow();
 }
 
 } // namespace troupe

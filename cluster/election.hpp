@@ -14,9 +14,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -68,7 +68,8 @@ public:
     steady_time until{};
     std::string why;                               ///< for the log
   };
-  /// To be called every 50 ms or so. `since_contact`: how long ago Kafka last answered a fetch of the control or lease reader.
+  /// To be called every 50 ms or so. `since_contact`: how long ago Kafka last answered a fetch, of the reader (control or lease)
+  /// where that is longer ago.
   advice step(steady_time now, std::chrono::milliseconds since_contact);
   /// The claim is durable at this offset; ruling begins when claim_seen reports it.
   void claim_appended(term_id term, steady_time now);
@@ -80,7 +81,7 @@ public:
   /// No more rule, for good (the node stops). True if it ruled: then lease() with `resigned` is to be beaten once.
   bool resign();
   /// The writer was fenced or lost: follow whoever comes, or stand again in turn.
-  void step_down(steady_time now);
+  void step_down();
 
   election_phase phase() const { return phase_; }
   bool ruling() const { return phase_ == election_phase::ruling; }
@@ -91,7 +92,9 @@ public:
   std::uint64_t stale_leases() const { return stale_leases_; }
 
 private:
-  void follow(steady_time now);
+  bool holder_resigned() const { return resigned_term_ && *resigned_term_ == term_; }
+  void follow();
+  void begin_rule();
   void stand(steady_time now, std::chrono::milliseconds turn, std::string why);
   std::chrono::milliseconds jitter();
 
@@ -101,19 +104,19 @@ private:
   election_phase phase_ = election_phase::following;
   bool caught_up_ = false;
   std::vector<node_ref> members_;
-  std::set<node_ref> refused_;
+  std::map<node_ref, steady_time> refused_;
   term_id term_{-1};
   std::optional<node_ref> holder_;
-  bool holder_resigned_ = false;
+  std::optional<term_id> resigned_term_;
+  term_id term_before_claim_{-1};
+  std::optional<term_id> own_claim_;
   bool any_lease_ = false;
   bool resigned_ = false;
   std::chrono::nanoseconds silence_{0};
   std::optional<steady_time> last_step_;
-  bool had_contact_ = false;
   steady_time until_{}, look_started_{};
   std::string why_;
   std::optional<steady_time> last_beat_;
-  std::optional<term_id> own_claim_;
   std::uint64_t stale_leases_ = 0;
 };
 

@@ -6,20 +6,23 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 void failure_detector::begin_term(steady_time now) {
-  for (auto& [node, known] : nodes_) known = {now, false, std::nullopt};
+  for (auto& [node, known] : nodes_) {
+    if (known.refused && now - *known.refused > 2 * removal_timeout_) known.refused.reset();
+    known = {now, known.refused, std::nullopt};
+  }
 }
 
-void failure_detector::watch(const node_ref& node, steady_time now) { nodes_.try_emplace(node, entry{now, false, {}}); }
+void failure_detector::watch(const node_ref& node, steady_time now) { nodes_.try_emplace(node, entry{now, {}, {}}); }
 
 bool failure_detector::heard(const node_report& report, steady_time now) {
   auto& known = nodes_[report.node];
   if (known.report && report.sequence <= known.report->sequence) return false;
-  known = {now, false, report};
+  known = {now, std::nullopt, report};
   return true;
 }
 
 void failure_detector::refused(const node_ref& node, steady_time now) {
-  nodes_.try_emplace(node, entry{now, false, {}}).first->second.refused = true;
+  nodes_.try_emplace(node, entry{now, {}, {}}).first->second.refused = now;
 }
 
 void failure_detector::forget(const node_ref& node) { nodes_.erase(node); }

@@ -18,7 +18,8 @@ class failure_detector {
 public:
   explicit failure_detector(std::chrono::milliseconds removal_timeout) : removal_timeout_(removal_timeout) {}
 
-  /// A new term: whoever was known starts again with a full timeout, and nobody has reported yet.
+  /// A new term: whoever was known starts again with a full timeout, and nobody has reported yet. A port that refused lately
+  /// stays refused: that is often why there is a new term.
   void begin_term(steady_time now);
   /// The clock of a member that has never reported starts here (idempotent).
   void watch(const node_ref& node, steady_time now);
@@ -36,7 +37,7 @@ public:
 
   struct entry {
     steady_time since;
-    bool refused = false;
+    std::optional<steady_time> refused;
     std::optional<node_report> report;
   };
   const std::map<node_ref, entry>& all() const { return nodes_; }
