@@ -36,7 +36,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 POM = ROOT / "tools" / "kafka" / "pom.xml"
 # In full: looking a short name up hides why the plugin could not be fetched.
 COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-READY_LIMIT_S = 60
+READY_LIMIT_S = 120     # 3 s on an idle machine; tests run on busy ones
 STOP_LIMIT_S = 30
 FETCH_TRIES = 3
 START_MARK = "---- start ----\n"
