@@ -32,9 +32,9 @@ void step_down(self_ptr self, const std::string& why) {
   auto& s = self->state;
   spdlog::warn("coordinator: no longer ruling: {}", why);
   s.core->end_term();
-  s.votes->step_down(now(self));
+  s.votes->step_down();
   for (auto& [id, promises] : s.waiting)
-    for (auto& promise : promises) promise.deliver(change_reply{false, "the coordinator has changed; send it again", {}, {}});
+    for (auto& promise : promises) promise.deliver(change_reply{false, true, "the coordinator has changed; send it again", {}, {}});
   s.waiting.clear();
 }
 
@@ -129,7 +129,7 @@ void carry_out(self_ptr self, action::answer& job) {
   auto waiting = self->state.waiting.find(job.change_id);
   if (waiting == self->state.waiting.end()) return;
   for (auto& promise : waiting->second)
-    promise.deliver(change_reply{job.reply.ok, job.reply.message, job.reply.offset, job.reply.body});
+    promise.deliver(change_reply{job.reply.ok, false, job.reply.message, job.reply.offset, job.reply.body});
   self->state.waiting.erase(waiting);
 }
 
@@ -171,9 +171,9 @@ void read_leases(self_ptr self, const lease_news& news) {
 
 caf::result<change_reply> submit(self_ptr self, const change_request& request) {
   auto& s = self->state;
-  if (!s.core->ruling()) return change_reply{false, "this node is not the coordinator; ask again in a second", {}, {}};
+  if (!s.core->ruling()) return change_reply{false, true, "this node is not the coordinator; ask again in a second", {}, {}};
   if (s.waiting.size() >= waiting_max)
-    return change_reply{false, "too many changes are waiting; ask again in a second", {}, {}};
+    return change_reply{false, true, "too many changes are waiting; ask again in a second", {}, {}};
   auto promise = self->make_response_promise<caf::typed_response_promise<change_reply>>();
   auto& promises = s.waiting[request.change_id];
   promises.push_back(promise);

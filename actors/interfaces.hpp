@@ -214,8 +214,13 @@ using node_actor = caf::typed_actor<
   caf::reacts_to<wake_atom>,
   caf::reacts_to<tick_atom>>;
 
+struct retry_change { std::string change_id; };
+
 /// The ADMIN actor: the door for people. Answers status, forwards changes to the coordinator and repeats them until they hold.
-using admin_actor = caf::typed_actor<caf::replies_to<admin_request>::with<admin_reply>>;
+using admin_actor = caf::typed_actor<
+  caf::replies_to<admin_request>::with<admin_reply>,
+  // INTERNAL: time to send a change again
+  caf::reacts_to<retry_change>>;
 
 } // namespace troupe
 
@@ -228,6 +233,7 @@ TROUPE_LOCAL_ONLY(troupe::probe)
 TROUPE_LOCAL_ONLY(troupe::probe_answer)
 TROUPE_LOCAL_ONLY(troupe::dialed)
 TROUPE_LOCAL_ONLY(troupe::forward_change)
+TROUPE_LOCAL_ONLY(troupe::retry_change)
 TROUPE_LOCAL_ONLY(troupe::scorer_up)
 TROUPE_LOCAL_ONLY(troupe::scorer_down)
 TROUPE_LOCAL_ONLY(troupe::lane_grant)

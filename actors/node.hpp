@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "actors/interfaces.hpp"
+#include "actors/scorer.hpp"
 #include "cluster/cluster_state.hpp"
 #include "cluster/membership.hpp"
 
@@ -48,11 +49,6 @@ struct node_setup {
 struct node_pulse {
   std::atomic<std::int64_t> last_tick_ns{0};     ///< steady clock
   std::atomic<bool> ready{false};                ///< a member, with its models loaded
-};
-
-/// Work done by the scorers of this process; written by them, read by the node.
-struct scorer_totals {
-  std::atomic<std::uint64_t> rows{0}, batches{0}, busy_ns{0};
 };
 
 /// Everything with effects. Built by cli/ for a process, by the tests for a simulated one.
@@ -87,8 +83,7 @@ struct node_state {
     milliseconds backoff{0};
     bool introduced = false;             ///< our scorers have been offered to it
   };
-  struct remote_scorer { scorer_actor handle; };
-  struct model {
+  struct local_model {
     model_report report;
     bool loading = false;
     steady_time retry_at{};
@@ -96,7 +91,7 @@ struct node_state {
   };
   struct lane {
     ingest_actor actor;                  ///< null: none now
-    generation_id generation;            ///< of the actor, or of the last one
+    generation_id generation;            ///< of the actor; without one: of nobody, so that nothing granted to it is kept
     std::map<topic_partition, control_offset> grants;    ///< sent to the actor; epoch
     std::optional<lane_state> last;
     std::string problem;                 ///< why the last one ended
@@ -110,7 +105,7 @@ struct node_state {
   bool was_caught_up = false;
   std::map<std::string, peer> peers;             ///< by node name
   std::map<scorer_key, scorer_up> scorers;       ///< all that lanes may use
-  std::map<model_key, model> models;
+  std::map<model_key, local_model> models;
   std::map<std::string, lane> lanes;             ///< by pipeline
   admin_actor admin;
   std::mt19937_64 random;

@@ -127,7 +127,7 @@ void forget_peer(self_ptr self, const std::string& name) {
   auto& s = self->state;
   auto peer = s.peers.find(name);
   if (peer == s.peers.end()) return;
-  if (peer->second.door) self->demonitor(peer->second.door);
+  if (peer->second.door) self->demonitor(peer->second.door.address());
   peer->second.door = nullptr;
   peer->second.introduced = false;
   for (auto it = s.scorers.begin(); it != s.scorers.end();) {

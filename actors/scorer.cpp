@@ -26,6 +26,11 @@ scored_batch answer(scorer_state& state, const score_batch& batch) {
   state.bytes_last = outcomes->bytes.size();
   reply.scoring_ns = now_ns(state.cfg) - started;
   reply.outcomes.block = std::move(outcomes);
+  if (auto& totals = state.cfg.totals) {
+    totals->rows += batch.rows->ends.size();
+    ++totals->batches;
+    totals->busy_ns += reply.scoring_ns;
+  }
   return reply;
 }
 

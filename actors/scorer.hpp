@@ -2,9 +2,11 @@
 // The SCORER: turns batches of raw rows into outcomes with the plans it was given. Detached in a node (a thread of its own, so
 // that a heavy batch holds up nobody); any scheduler will do for a test. Blocks nobody and talks to nobody but the sender.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -15,9 +17,15 @@
 
 namespace troupe {
 
+/// Work done by the scorers of a process; written by them, read by the node actor for `troupe status`.
+struct scorer_totals {
+  std::atomic<std::uint64_t> rows{0}, batches{0}, busy_ns{0};
+};
+
 struct scorer_config {
   std::uint32_t index = 0;                      ///< which of its node's scorers this one is
   std::function<std::uint64_t()> now_ns;        ///< a steady clock, to measure scoring; empty: scoring_ns stays 0
+  std::shared_ptr<scorer_totals> totals;        ///< may be null
 };
 
 struct scorer_state {

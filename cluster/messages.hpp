@@ -67,6 +67,7 @@ struct change_request {
 /// Sent when the change is in the control topic, or refused.
 struct change_reply {
   bool ok = false;
+  bool try_again = false;            ///< not refused: nobody could take it now; the same change may be sent again
   std::string message;               ///< why not; or what was done
   control_offset offset;             ///< done at a node once its report's `applied` is past this
   std::string body;                  ///< JSON result, for example {"version":2}
@@ -74,7 +75,7 @@ struct change_reply {
 
 /// The door for people: a command to the node that was dialled. Verbs are listed in docs/protocol.md.
 struct admin_request {
-  std::string verb;                  ///< status, model.begin, model.chunk, model.commit, model.list, ...
+  std::string verb;                  ///< status, model.begin, model.chunk, model.commit, model.alias, pipeline.resume
   std::string body;                  ///< JSON
   std::vector<char> blob;            ///< at most 256 KiB of a file
 };
@@ -95,7 +96,9 @@ template <class I> typename I::result_type inspect(I& f, scored_batch& x) {
 }
 template <class I> typename I::result_type inspect(I& f, heartbeat& x) { return f(x.report); }
 template <class I> typename I::result_type inspect(I& f, change_request& x) { return f(x.change_id, x.kind, x.body); }
-template <class I> typename I::result_type inspect(I& f, change_reply& x) { return f(x.ok, x.message, x.offset, x.body); }
+template <class I> typename I::result_type inspect(I& f, change_reply& x) {
+  return f(x.ok, x.try_again, x.message, x.offset, x.body);
+}
 template <class I> typename I::result_type inspect(I& f, admin_request& x) { return f(x.verb, x.body, x.blob); }
 template <class I> typename I::result_type inspect(I& f, admin_reply& x) { return f(x.ok, x.body); }
 

@@ -1,0 +1,250 @@
+#include "actors/admin.hpp"
+
+#include <fmt/format.h>
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+#include <spdlog/spdlog.h>
+
+#include "cluster/control_records.hpp"
+
+namespace troupe {
+namespace {
+
+using self_ptr = admin_actor::stateful_pointer<admin_state>;
+using promise = caf::typed_response_promise<admin_reply>;
+using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+constexpr milliseconds node_limit{3'000}, forward_limit{20'000}, put_limit{180'000};
+
+admin_reply refuse(std::string sentence) { return {false, std::move(sentence)}; }
+
+// ---- the JSON of requests ---------------------------------------------------------------------------------------------
+
+/// The body of a request; null document where it is not an object.
+rapidjson::Document parse(const std::string& body) {
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(body.data(), body.size());
+  if (document.HasParseError() || !document.IsObject()) document.SetObject();
+  return document;
+}
+
+std::string text_of(const rapidjson::Value& object, const char* name) {
+  auto member = object.FindMember(name);
+  if (member == object.MemberEnd() || !member->value.IsString()) return {};
+  return {member->value.GetString(), member->value.GetStringLength()};
+}
+
+std::uint64_t number_of(const rapidjson::Value& object, const char* name) {
+  auto member = object.FindMember(name);
+  return member != object.MemberEnd() && member->value.IsUint64() ? member->value.GetUint64() : 0;
+}
+
+std::string random_id(self_ptr self) { return fmt::format("{:016x}{:016x}", self->state.random(), self->state.random()); }
+
+// ---- questions --------------------------------------------------------------------------------------------------------
+
+/// {"cluster": what the coordinator knows, or null, "problem": why null, "node": what the asked node knows}
+void answer_status(self_ptr self, promise reply, const change_reply& cluster) {
+  self->request(self->state.node, node_limit, local_view_atom::value)
+    .then(
+      [reply, cluster](const std::string& local) mutable {
+        rapidjson::StringBuffer text;
+        json_writer json{text};
+        json.StartObject();
+        json.Key("cluster");
+        if (cluster.ok)
+          json.RawValue(cluster.body.data(), cluster.body.size(), rapidjson::kObjectType);
+        else
+          json.Null();
+        if (!cluster.ok) {
+          json.Key("problem");
+          json.String(cluster.message.data(), static_cast<rapidjson::SizeType>(cluster.message.size()));
+        }
+        json.Key("node");
+        json.RawValue(local.data(), local.size(), rapidjson::kObjectType);
+        json.EndObject();
+        reply.deliver(admin_reply{true, {text.GetString(), text.GetSize()}});
+      },
+      [reply](caf::error&) mutable { reply.deliver(refuse("the node actor does not answer")); });
+}
+
+caf::result<admin_reply> status(self_ptr self) {
+  auto reply = self->make_response_promise<promise>();
+  self->request(self->state.node, node_limit, forward_change{{random_id(self), "status", "{}"}})
+    .then([=](const change_reply& cluster) { answer_status(self, reply, cluster); },
+          [=](caf::error& why) { answer_status(self, reply, {false, true, self->system().render(why), {}, {}}); });
+  return reply;
+}
+
+// ---- changes ----------------------------------------------------------------------------------------------------------
+
+admin_reply to_people(const change_reply& done) {
+  if (!done.ok) return refuse(done.message);
+  rapidjson::StringBuffer text;
+  json_writer json{text};
+  json.StartObject();
+  json.Key("message");
+  json.String(done.message.data(), static_cast<rapidjson::SizeType>(done.message.size()));
+  json.Key("offset");
+  json.Int64(done.offset.value);
+  json.Key("result");
+  json.RawValue(done.body.empty() ? "{}" : done.body.data(), done.body.empty() ? 2 : done.body.size(), rapidjson::kObjectType);
+  json.EndObject();
+  return {true, {text.GetString(), text.GetSize()}};
+}
+
+void finish(self_ptr self, const std::string& id, admin_reply answer) {
+  auto pending = self->state.changes.extract(id);
+  if (!pending.empty()) pending.mapped().reply.deliver(std::move(answer));
+}
+
+/// Sends a pending change to the coordinator; again after a while if nobody could take it.
+void send_change(self_ptr self, const std::string& id) {
+  auto pending = self->state.changes.find(id);
+  if (pending == self->state.changes.end()) return;
+  auto again = [=](const std::string& why) {
+    auto found = self->state.changes.find(id);
+    if (found == self->state.changes.end()) return;
+    if (self->clock().now() >= found->second.give_up) return finish(self, id, refuse(why));
+    self->delayed_send(self, self->state.cfg.change_retry, retry_change{id});
+  };
+  self->request(self->state.node, forward_limit, forward_change{pending->second.change})
+    .then(
+      [=](const change_reply& done) {
+        if (done.ok || !done.try_again)
+          finish(self, id, to_people(done));
+        else
+          again(done.message);
+      },
+      [=](caf::error& why) { again("the node actor does not answer: " + self->system().render(why)); });
+}
+
+void start_change(self_ptr self, promise reply, const std::string& kind, std::string body) {
+  auto id = random_id(self);
+  self->state.changes[id] = {reply, {id, kind, std::move(body)}, self->clock().now() + self->state.cfg.change_limit};
+  send_change(self, id);
+}
+
+caf::result<admin_reply> change(self_ptr self, const std::string& kind, const std::string& body) {
+  auto reply = self->make_response_promise<promise>();
+  start_change(self, reply, kind, body);
+  return reply;
+}
+
+// ---- model files ------------------------------------------------------------------------------------------------------
+
+void forget_idle_uploads(self_ptr self) {
+  auto oldest = self->clock().now() - self->state.cfg.upload_idle;
+  std::erase_if(self->state.uploads, [&](auto& entry) { return entry.second.touched < oldest; });
+}
+
+/// {"name", "bytes", "features"?: [...]} -> {"upload": id}
+admin_reply begin_upload(self_ptr self, const std::string& body) {
+  auto& s = self->state;
+  auto request = parse(body);
+  admin_state::upload fresh;
+  fresh.name = text_of(request, "name");
+  fresh.bytes = number_of(request, "bytes");
+  if (auto list = request.FindMember("features"); list != request.MemberEnd() && list->value.IsArray())
+    for (auto& feature : list->value.GetArray())
+      if (feature.IsString()) fresh.features.emplace_back(feature.GetString(), feature.GetStringLength());
+  if (!is_name(fresh.name))
+    return refuse("'" + fresh.name + "' can't be a model's name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit");
+  if (fresh.bytes == 0 || fresh.bytes > s.cfg.model_bytes_max)
+    return refuse(fmt::format("a model file of {} bytes is refused: it may have 1 to {}", fresh.bytes, s.cfg.model_bytes_max));
+  forget_idle_uploads(self);
+  if (s.uploads.size() >= s.cfg.uploads_max) return refuse("too many model files are being pushed to this node; try again in a minute");
+  fresh.content = std::make_shared<std::vector<char>>();
+  fresh.touched = self->clock().now();
+  auto id = random_id(self);
+  s.uploads[id] = std::move(fresh);
+  return {true, fmt::format("{{\"upload\":\"{}\"}}", id)};
+}
+
+/// {"upload", "at": bytes sent before} + blob -> {}
+admin_reply take_chunk(self_ptr self, const admin_request& request) {
+  auto body = parse(request.body);
+  auto found = self->state.uploads.find(text_of(body, "upload"));
+  if (found == self->state.uploads.end()) return refuse("this upload is not known (any more); push the file again");
+  auto& upload = found->second;
+  if (number_of(body, "at") != upload.content->size()) return refuse("a part of the file is missing; push it again");
+  if (upload.content->size() + request.blob.size() > upload.bytes) return refuse("the file is longer than was announced; push it again");
+  upload.content->insert(upload.content->end(), request.blob.begin(), request.blob.end());
+  upload.touched = self->clock().now();
+  return {true, "{}"};
+}
+
+std::string manifest(const admin_state::upload& upload, const librarian_stored& stored) {
+  rapidjson::StringBuffer text;
+  json_writer json{text};
+  auto put = [&](const char* name, const std::string& value) {
+    json.Key(name);
+    json.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  };
+  json.StartObject();
+  put("name", upload.name);
+  put("sha256", stored.where.sha256);
+  json.Key("bytes");
+  json.Uint64(stored.where.bytes);
+  json.Key("first_offset");
+  json.Int64(stored.where.first_offset);
+  json.Key("chunks");
+  json.Uint(stored.where.chunks);
+  json.Key("features");
+  json.StartArray();
+  for (auto& name : upload.features.empty() ? stored.model->features : upload.features)
+    json.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+  json.EndArray();
+  json.Key("activate");
+  json.Bool(true);
+  json.EndObject();
+  return {text.GetString(), text.GetSize()};
+}
+
+/// {"upload"} -> what register_model says
+caf::result<admin_reply> commit_upload(self_ptr self, const std::string& body) {
+  auto node = self->state.uploads.extract(text_of(parse(body), "upload"));
+  if (node.empty()) return refuse("this upload is not known (any more); push the file again");
+  auto upload = std::move(node.mapped());
+  if (upload.content->size() != upload.bytes) return refuse("the file is shorter than was announced; push it again");
+  auto reply = self->make_response_promise<promise>();
+  self->request(self->state.librarian, put_limit, librarian_put{upload.content, upload.name, upload.features})
+    .then(
+      [=](const result<librarian_stored>& stored) mutable {
+        if (!stored) {
+          reply.deliver(refuse(stored.error().message));
+          return;
+        }
+        spdlog::info("admin: {} bytes of model {} are in the models topic", stored->where.bytes, upload.name);
+        start_change(self, reply, "register_model", manifest(upload, *stored));
+      },
+      [=](caf::error& why) mutable { reply.deliver(refuse("the file could not be stored: " + self->system().render(why))); });
+  return reply;
+}
+
+caf::result<admin_reply> serve(self_ptr self, const admin_request& request) {
+  if (request.verb == "status") return status(self);
+  if (request.verb == "model.begin") return begin_upload(self, request.body);
+  if (request.verb == "model.chunk") return take_chunk(self, request);
+  if (request.verb == "model.commit") return commit_upload(self, request.body);
+  if (request.verb == "model.alias") return change(self, "set_alias", request.body);
+  if (request.verb == "pipeline.resume") return change(self, "resume_pipeline", request.body);
+  if (request.verb == "node.remove") return change(self, "remove_node", request.body);
+  return refuse("'" + request.verb + "' is not something this version can do");
+}
+
+} // namespace
+
+admin_actor::behavior_type admin(self_ptr self, admin_config cfg, node_actor node, librarian_actor librarian) {
+  self->state.cfg = cfg;
+  self->state.node = std::move(node);
+  self->state.librarian = std::move(librarian);
+  self->state.random.seed(cfg.seed);
+  return {
+    [self](const admin_request& request) { return serve(self, request); },
+    [self](const retry_change& retry) { send_change(self, retry.change_id); },
+  };
+}
+
+} // namespace troupe
