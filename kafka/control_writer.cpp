@@ -55,12 +55,22 @@ result<void> kafka_control_writer::open(milliseconds limit) {
   client_ = std::move(*client);
   for (;;) {
     const error_ptr failure(rd_kafka_init_transactions(client_.get(), until.left_ms()));
-    if (!failure)
+    if (!failure) {
+      learn_leader(until);
       return {};
+    }
     if (rd_kafka_error_is_retriable(failure.get()) && !until.passed())
       continue;
     return tl::make_unexpected(lose(make_error(failure.get(), fmt::format("can't take over writing topic \"{}\"", topic_))));
   }
+}
+
+void kafka_control_writer::learn_leader(const deadline& until) {
+  // Else the first append finds out about its topic only at the next round of a timer of 1 s.
+  const topic_ptr topic(rd_kafka_topic_new(client_.get(), topic_.c_str(), nullptr));
+  const struct rd_kafka_metadata* metadata = nullptr;
+  if (topic && rd_kafka_metadata(client_.get(), 0, topic.get(), &metadata, until.left_ms()) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_metadata_destroy(metadata);
 }
 
 result<std::int64_t> kafka_control_writer::append(std::span<const log_write> records, milliseconds limit) {

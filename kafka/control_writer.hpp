@@ -34,6 +34,7 @@ private:
     rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
   };
 
+  void learn_leader(const deadline& until);
   result<void> begin();
   result<void> produce(std::span<const log_write> records);
   result<void> deliver(const deadline& until);

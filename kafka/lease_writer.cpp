@@ -25,6 +25,7 @@ result<std::unique_ptr<lease_writer>> kafka_lease_writer::open(const kafka_prope
     {"message.timeout.ms", worth_ms},
     {"request.timeout.ms", worth_ms},
     {"queue.buffering.max.messages", waiting_max},
+    {"max.in.flight.requests.per.connection", "1"}, // what is in a socket can't be dropped any more
     {"reconnect.backoff.max.ms", "1000"},
     {"socket.nagle.disable", "true"},
   };

@@ -48,7 +48,11 @@ result<void> kafka_log_reader::start(const kafka_properties& user, milliseconds 
     {"queued.max.messages.kbytes", "16384"},
   };
   contact_->leaders_only = true; // another broker's answers say nothing about this log
-  auto client = open_client(role::consumer, user, fixed, 0, {}, contact_);
+  const auto adjust = [this](rd_kafka_conf_t* conf) {
+    rd_kafka_conf_set_opaque(conf, this); // called only inside poll(), so not after the reader
+    rd_kafka_conf_set_error_cb(conf, on_error);
+  };
+  auto client = open_client(role::consumer, user, fixed, 0, adjust, contact_);
   if (!client)
     return tl::make_unexpected(client.error());
   client_ = std::move(*client);
@@ -122,18 +126,24 @@ void kafka_log_reader::take(const rd_kafka_message_t& message, std::vector<log_r
 
 void kafka_log_reader::take_failure(const rd_kafka_message_t& message) {
   const char* detail = rd_kafka_message_errstr(&message);
-  switch (message.err) {
-  case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-  case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
     return out_of_range(detail ? detail : "");
-  case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-  case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-  case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    if (!missing_since_)
-      missing_since_ = clock::now();
+  on_error(nullptr, message.err, detail ? detail : "", this);
+}
+
+// A topic that is gone is told here, not by a message without a record; so is a broker that can't be reached.
+void kafka_log_reader::on_error(rd_kafka_t*, int code, const char* reason, void* self) {
+  auto& reader = *static_cast<kafka_log_reader*>(self);
+  switch (kind_of(static_cast<rd_kafka_resp_err_t>(code))) {
+  case errc::not_found:
+    if (!reader.missing_since_)
+      reader.missing_since_ = clock::now();
     return;
-  default: // librdkafka goes on trying; since_last_contact() tells whether that helps
-    spdlog::warn("reading topic \"{}\": {} [{}]", topic_, describe(message.err), printable(detail ? detail : ""));
+  case errc::unavailable:
+  case errc::timeout: // librdkafka goes on trying; since_last_contact() tells whether that helps
+    return;
+  default:
+    spdlog::warn("reading topic \"{}\": {}", reader.topic_, printable(reason));
   }
 }
 

@@ -41,6 +41,7 @@ private:
   result<void> assign(std::int64_t offset);
   void take(const rd_kafka_message_t& message, std::vector<log_record>& records);
   void take_failure(const rd_kafka_message_t& message);
+  static void on_error(rd_kafka_t*, int code, const char* reason, void* self);
   void out_of_range(std::string_view detail);
   void advance(std::int64_t next);
   void check_cluster();
