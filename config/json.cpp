@@ -71,7 +71,7 @@ public:
       return refuse("a name holds the character \\u0000");
     std::string key(chars, length);
     if (!keys_.back().insert(key).second)
-      note(fmt::format("\"{}\" stands twice in the same object; remove one of them", key.substr(0, 80)));
+      note(fmt::format("\"{}\" stands twice in the same object; remove one of them", key.substr(0, 80)), length + 2);
     return target_.Key(chars, length, true);
   }
 
@@ -102,7 +102,11 @@ private:
     return true;
   }
 
-  void note(std::string what) { errors.push_back(at_offset(text_, stream_.Tell(), std::move(what))); }
+  /// `back`: how far the reader is past the place that is meant.
+  void note(std::string what, std::size_t back = 0) {
+    auto offset = stream_.Tell();
+    errors.push_back(at_offset(text_, offset - std::min(back, offset), std::move(what)));
+  }
 
   bool refuse(std::string what) {
     note(std::move(what));
@@ -127,6 +131,7 @@ std::string describe(rapidjson::ParseErrorCode code) {
     case rapidjson::kParseErrorObjectMissColon: return "a ':' is expected after the name";
     case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket: return "a ',' or '}' is expected here";
     case rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return "a ',' or ']' is expected here";
+    case rapidjson::kParseErrorNumberTooBig: return "a number is out of range";
     default: return rapidjson::GetParseError_En(code);
   }
 }
@@ -147,10 +152,16 @@ void write(const value& of, Writer& writer, bool sorted) {
     }
     writer.EndObject();
   } else if (of.IsArray()) {
+    if constexpr (requires { writer.SetFormatOptions(rapidjson::kFormatDefault); }) {
+      bool flat = std::none_of(of.Begin(), of.End(), [](const value& e) { return e.IsObject() || e.IsArray(); });
+      writer.SetFormatOptions(flat ? rapidjson::kFormatSingleLineArray : rapidjson::kFormatDefault);
+    }
     writer.StartArray();
     for (const auto& element : of.GetArray())
       write(element, writer, sorted);
     writer.EndArray();
+    if constexpr (requires { writer.SetFormatOptions(rapidjson::kFormatDefault); })
+      writer.SetFormatOptions(rapidjson::kFormatDefault);
   } else {
     of.Accept(writer);
   }
@@ -239,7 +250,6 @@ std::string to_pretty_text(const value& of) {
   rapidjson::StringBuffer buffer;
   rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
   writer.SetIndent(' ', 2);
-  writer.SetFormatOptions(rapidjson::kFormatSingleLineArray);
   write(of, writer, false);
   return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }

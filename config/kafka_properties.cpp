@@ -60,7 +60,7 @@ bool fits(const kafka_property& property, const std::string& text) {
     case property_kind::choice: return one_of(text, property.choices);
     case property_kind::list: {
       auto items = words(text, ',');
-      return !items.empty() &&
+      return !items.empty() && text.back() != ',' &&
              std::all_of(items.begin(), items.end(), [&](const auto& item) { return one_of(item, property.choices); });
     }
   }

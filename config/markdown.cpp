@@ -137,7 +137,7 @@ std::string configuration_markdown() {
     out += fmt::format("\n## `{}`{}\n{}\n", json::string_of(property.name), items == nullptr ? "" : " (an array)",
                        described(section));
     const auto& body = items == nullptr ? section : *items;
-    if (json::find(body, "properties") == nullptr) {
+    if (json::string_of(property.name) == "kafka") {
       out += kafka_tables();
       continue;
     }

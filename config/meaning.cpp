@@ -74,14 +74,17 @@ void check_topics(const pipeline_config& pipeline, const std::string& path, cons
   else if (!dead.empty() && dead == pipeline.topic)
     problems.add(letters, fmt::format("{} is also the output topic; choose another, since readers of predictions can't "
                                       "tell them from dead letters", dead));
+  if (problems.concerns(json::member_path(path, "subscribe")))
+    return;
+  bool by_time = pipeline.starting.at == starting_offsets::kind::timestamp;
+  auto starting = json::member_path(path, by_time ? "startingOffsetsByTimestamp" : "startingOffsets");
   for (const auto& [topic, partitions] : pipeline.starting.values) {
-    bool by_time = pipeline.starting.at == starting_offsets::kind::timestamp;
-    auto place = json::member_path(json::member_path(path, by_time ? "startingOffsetsByTimestamp" : "startingOffsets"), topic);
-    if (!is_source(topic) && !problems.concerns(json::member_path(path, "subscribe"))) {
-      auto nearest = nearest_name(topic, pipeline.subscribe);
-      problems.add(place, fmt::format("is not among the topics of subscribe{}",
-                                      nearest.empty() ? std::string() : fmt::format("; did you mean {}?", nearest)));
-    }
+    if (is_source(topic))
+      continue;
+    auto nearest = problems.size() < 100 ? nearest_name(topic, pipeline.subscribe) : std::string();
+    problems.add(json::member_path(starting, topic),
+                 fmt::format("is not among the topics of subscribe{}",
+                             nearest.empty() ? std::string() : fmt::format("; did you mean {}?", nearest)));
   }
 }
 

@@ -150,9 +150,13 @@ bool is_redacted(std::string_view path) {
 std::string shown_value(const std::string& path, const json::value& value, const origins& expanded) {
   if (is_redacted(path))
     return std::string(redacted_text);
-  for (const auto& [place, before] : expanded)
-    if (path.compare(0, place.size(), place) == 0)
-      return fmt::format("the value of \"{}\"", before.substr(0, shown_max));
+  // What was split or parsed out of an expanded string lies inside its place.
+  for (auto place = path; !place.empty();) {
+    if (auto found = expanded.find(place); found != expanded.end())
+      return fmt::format("the value of \"{}\"", found->second.substr(0, shown_max));
+    auto outer = place.find_last_of(".[");
+    place.resize(outer == std::string::npos ? 0 : outer);
+  }
   return json::to_text(value, shown_max);
 }
 

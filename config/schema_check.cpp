@@ -139,6 +139,15 @@ void cut_excess(json::value& value, const json::value& from, const std::string& 
 
 bool starts_with(const std::string& text, std::string_view with) { return text.compare(0, with.size(), with) == 0; }
 
+/// What stands where a section belongs may be a secret that has lost its name, so only its kind is told.
+std::string shown(const place& at, const origins& expanded) {
+  if (json::find(resolved(*at.node), "properties") == nullptr)
+    return shown_value(at.path, *at.value, expanded);
+  if (at.value->IsString())
+    return "a string";
+  return at.value->IsArray() ? "an array" : at.value->IsNumber() ? "a number" : json::to_text(*at.value);
+}
+
 void report(const valijson::ValidationResults::Error& finding, const json::document& doc, const origins& expanded,
             problem_list& problems) {
   // Said of every section around a wrong value; the value itself has been reported.
@@ -153,8 +162,7 @@ void report(const valijson::ValidationResults::Error& finding, const json::docum
   else if (starts_with(finding.description, "Missing required property"))
     report_missing(at, problems);
   else
-    problems.add(at.path, fmt::format("{} is not allowed; must be {}", shown_value(at.path, *at.value, expanded),
-                                      allowed_text(*at.node)));
+    problems.add(at.path, fmt::format("{} is not allowed; must be {}", shown(at, expanded), allowed_text(*at.node)));
 }
 
 } // namespace
