@@ -206,10 +206,10 @@ class Cluster:
                        lambda: f"node {node.name} to be ready (it says {node.http('/readyz')})")
 
     def push(self, file, name="games", *more, limit_s=60):
-        """Pushes a model, again while there is no coordinator yet."""
+        """Pushes a model, again while there is no coordinator yet; its inputs are the games features unless told more."""
         deadline = time.monotonic() + limit_s
         while True:
-            done = self.run("model", "push", str(file), "--name", name, "--features", ",".join(FEATURES), *more)
+            done = self.run("model", "push", str(file), "--name", name, *(more or ("--features", ",".join(FEATURES))))
             if done.code == 0 or time.monotonic() > deadline:
                 require(done.code == 0, f"model push: {done}")
                 return done

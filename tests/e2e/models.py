@@ -69,6 +69,13 @@ class Models:
         """Probability of the positive class, by scikit-learn."""
         return self.estimators[version].predict_proba(features)[:, 1]
 
+    def variant(self, number):
+        """A games model unlike all others, for pushing again and again: the same bytes would be the same version."""
+        fitted = self.estimators[1]
+        weights = fitted.coef_[0] * (1 + number / 1_000)
+        return linear_classifier(numpy.vstack([-weights, weights]), numpy.concatenate([-fitted.intercept_, fitted.intercept_]),
+                                 [0, 1], "LOGISTIC", self.dir / f"games_variant_{number}.onnx")
+
     @functools.cached_property
     def heavy(self):
         """500 features, 2,000 classes: 2 million multiplications a row, so that a batch of thousands takes seconds."""

@@ -1,8 +1,9 @@
 """Bad rows are data: each becomes one dead letter with its reason, every good row is predicted."""
+import hashlib
 import json
 
 import checks
-from harness import FEATURES, games_rows, produce, read_topic, require
+from harness import FEATURES, features_of, games_rows, produce, read_topic, require, wait_until
 from marks import limit
 from test_delivery import examine, wait_for_commits, wait_for_outcomes
 
@@ -86,9 +87,10 @@ ODD = {
 def produce_all(test, cluster, good, bad):
     """One bad row after each 100 good ones, round the partitions; odd headers and keys among them."""
     rows, bad_rows = [], [(name, value) for name, (value, _) in bad.items()]
+    step = good // len(bad_rows)
     for i, (key, value) in enumerate(games_rows(good)):
         rows.append((key, value, i % 4, None))
-        if i % (good // len(bad_rows)) == 0 and bad_rows:
+        if i % step == 0 and bad_rows:
             name, bad_value = bad_rows.pop()
             headers = [("origin", b"e2e"), ("nothing", None), ("case", name.encode())]
             rows.append((name.encode(), bad_value, i % 4, headers))
@@ -149,7 +151,6 @@ def odd_rows__numbers_that_crash_parsers__are_predicted(test):
     require(node.running, "the node died")
     dead = [(r.key, r.headers.get("__troupe.errors.code")) for r in read_topic(test.bootstrap, cluster.dlq)]
     require(not dead, f"rejected: {dead}")
-    from harness import features_of
     for record in read_topic(test.bootstrap, cluster.preds):
         meant = ODD[record.key.decode()][1]
         if meant is None:
@@ -171,7 +172,6 @@ def bad_row__dead_letter_topic_takes_less_than_the_source__value_is_cut_and_desc
     wait_for_outcomes(test, cluster, 2, 30)
     letter, = read_topic(test.bootstrap, cluster.dlq)
     require(value.startswith(letter.value) and 0 < len(letter.value) < 64 * 1024, f"{len(letter.value)} bytes")
-    import hashlib
     text = b" ".join(v for v in letter.headers.values() if v)
     require(hashlib.sha256(value).hexdigest().encode() in text, f"no sha256 of the original: {letter.headers}")
     require(str(len(value)).encode() in text, f"no length of the original: {letter.headers}")
@@ -183,7 +183,6 @@ def bad_row__tolerance_none__stops_the_pipeline_and_says_where(test):
     node, = cluster.up("a")
     produce(test.bootstrap, cluster.source, [*games_rows(10), (b"bad", b"{"), *games_rows(10, seed=2)])
     wait_for_outcomes(test, cluster, 10, 20)
-    from harness import wait_until
     place = f"{cluster.source}/0/10"
     wait_until(lambda: place in node.log.read_text() or place in json.dumps(cluster.status()), 15,
                f"the log or the status to name {place}", every_s=0.5)

@@ -2,7 +2,10 @@
 import json
 import subprocess
 
-from harness import Offsets, games_rows, read_topic, require, wait_until
+from environment import ROOT
+from harness import FEATURES, Offsets, features_of, games_rows, read_topic, require, wait_until
+
+EXAMPLES = ROOT / "examples"
 
 ROW = ('{"G1":0,"G2":1,"G3":0,"G4":1,"G5":0,"G6":1,"G7":0,"G8":1,"G9":0,"G10":1,'
        '"User_ID":"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"}')
@@ -53,7 +56,7 @@ def story__one_node_and_two_versions__rows_are_scored_by_the_current_one(test):
     cluster = test.cluster("story")
     node, = cluster.start("a")
     require(node.http("/readyz")[0] != 200, "ready before there is a model")
-    cluster.push(test.models.games_v1)
+    cluster.push(EXAMPLES / "games.onnx", "games", "--json")
     cluster.wait_ready("a")
     test.ok("produce", "--topic", cluster.source, "--key-field", "User_ID", "--config", cluster.config, stdin=ROW + "\n")
     first = outputs(test, cluster, 1)[0]
@@ -65,8 +68,7 @@ def story__one_node_and_two_versions__rows_are_scored_by_the_current_one(test):
     require(first.headers == {"troupe.model": b"games@1",
                               "troupe.source": f"{cluster.source}/{source.partition}/0".encode()}, f"{first.headers}")
 
-    shown = cluster.run("model", "push", test.models.games_v2, "--name", "games", "--features",
-                        ",".join(f"G{i}" for i in range(1, 11)))
+    shown = cluster.run("model", "push", EXAMPLES / "games_v2.onnx", "--name", "games")
     require(shown.code == 0, f"pushing version 2: {shown}")
     wait_until(lambda: "2" in cluster.run("model", "list").out, 10, "version 2 in model list", every_s=0.3)
 
@@ -80,8 +82,7 @@ def story__one_node_and_two_versions__rows_are_scored_by_the_current_one(test):
         require(word in status, f"status --json does not tell of {word}: {status}")
     people = cluster.run("status")
     require(people.code == 0 and cluster.source in people.out, f"status: {people}")
-    again = cluster.run("model", "push", test.models.games_v2, "--name", "games", "--features",
-                        ",".join(f"G{i}" for i in range(1, 11)))
+    again = cluster.run("model", "push", EXAMPLES / "games_v2.onnx", "--name", "games")
     require(again.code == 0 and "games@3" not in cluster.run("model", "list").out,
             "the same bytes pushed twice became a new version")
     require(node.stop() == 0, "the node did not end with 0 after SIGTERM")
@@ -96,11 +97,10 @@ def outputs(test, cluster, count, limit_s=20):
 
 def score__file_of_rows__gives_what_scikit_learn_gives(test):
     rows = [value for _, value in games_rows(5_000)]
-    shown = test.ok("score", "--model", test.models.games_v1, "--features", ",".join(f"G{i}" for i in range(1, 11)),
+    shown = test.ok("score", "--model", test.models.games_v1, "--features", ",".join(FEATURES),
                     stdin="\n".join(row.decode() for row in rows) + "\n")
     lines = [json.loads(line) for line in shown.splitlines()]
     require(len(lines) == len(rows), f"{len(lines)} predictions for {len(rows)} rows")
-    from harness import features_of
     expected = test.models.predict(1, features_of(rows))
     worst = max(abs(line["pred"] - e) for line, e in zip(lines, expected))
     require(worst <= 1e-6, f"differs by {worst}")
@@ -109,7 +109,7 @@ def score__file_of_rows__gives_what_scikit_learn_gives(test):
 
 def score__bad_row__is_reported_and_the_rest_scored(test):
     good = ROW
-    done = test.run("score", "--model", test.models.games_v1, "--features", ",".join(f"G{i}" for i in range(1, 11)),
+    done = test.run("score", "--model", test.models.games_v1, "--features", ",".join(FEATURES),
                     stdin=f'{good}\n{{"G1":1}}\n[1]\n{good}\n')
     require(len(done.out.splitlines()) == 2, f"two good rows of four: {done}")
 
