@@ -25,8 +25,8 @@ function(troupe_library name)
   endif()
 endfunction()
 
-# troupe_program(TARGET): what every executable needs. mimalloc replaces malloc (docs/dependencies.md says why); a sanitizer
-# brings its own allocator, so it stays out of those builds.
+# troupe_program(TARGET): what every executable needs. mimalloc replaces malloc (docs/dependencies.md says why); a
+# sanitizer brings its own allocator, so it stays out of those builds.
 function(troupe_program target)
   if(NOT TROUPE_SANITIZE)
     target_link_libraries(${target} PRIVATE mimalloc)
