@@ -34,6 +34,13 @@ public:
     const auto index = static_cast<std::size_t>(partition);
     return partition >= 0 && index < last_->size() ? (*last_)[index] : nullptr;
   }
+  /// By how the client begins its sentences: "dsp [3]: topic does not exist".
+  partition_state* find_by_text(std::string_view text) {
+    for (auto& [slot, state] : by_slot_)
+      if (text.starts_with(fmt::format("{} [{}]: ", state->where.topic, state->where.partition)))
+        return state.get();
+    return nullptr;
+  }
   partition_state* find(std::uint32_t slot) {
     const auto found = by_slot_.find(slot);
     return found == by_slot_.end() ? nullptr : found->second.get();
@@ -77,6 +84,8 @@ private:
 struct shared_state {
   waker wake;
   std::atomic<bool> down{false}, up_again{false};
+  // Errors that the client puts among the rows as text only. Written while drain() takes rows out, on its thread.
+  std::vector<std::pair<rd_kafka_resp_err_t, std::string>> told;
 };
 
 bool is_transient(rd_kafka_resp_err_t code) {
@@ -119,6 +128,7 @@ private:
   bool refill();
   std::size_t hand_out(const rd_kafka_message_t& message, row_visitor& visitor, bool& handed);
   void on_error_message(const rd_kafka_message_t& message);
+  void on_told_errors();
   void on_client_error(rd_kafka_event_t& event);
   void on_committed(rd_kafka_event_t& event);
   void push_partition_error(partition_state& state, std::string message);
@@ -198,6 +208,7 @@ std::size_t rd_source::drain(std::size_t max_rows, std::size_t max_bytes, row_vi
     bytes += hand_out(*message, visitor, handed);
     rows += handed;
   }
+  on_told_errors();
   // Ends of partitions and errors came with the rows: whoever polls before draining needs to hear of them.
   if (!events_.empty())
     shared_->wake.call();
@@ -250,6 +261,17 @@ void rd_source::on_error_message(const rd_kafka_message_t& message) {
   if (state != nullptr && !state->stopped)
     push_partition_error(*state, make_error(message.err, fmt::format("can't read on {} at offset {}", to_string(state->where),
                                                                      state->expected), why ? why : "").message);
+}
+
+// A topic that does not exist, or lost a partition, is told this way, again with every refresh of the client's metadata.
+void rd_source::on_told_errors() {
+  for (const auto& [code, text] : std::exchange(shared_->told, {})) {
+    auto* state = table_.find_by_text(text);
+    if (is_transient(code) || state == nullptr)
+      last_trouble_ = printable(text);
+    else if (!state->stopped)
+      push_partition_error(*state, make_error(code, "can't read on " + to_string(state->where), text).message);
+  }
 }
 
 void rd_source::push_partition_error(partition_state& state, std::string message) {
@@ -385,7 +407,13 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
       shared->wake.call();
     }
   };
-  auto client = open_client(role::consumer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT, {},
+  const auto adjust = [&shared](rd_kafka_conf_t* conf) {
+    rd_kafka_conf_set_opaque(conf, shared.get());
+    rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int code, const char* text, void* opaque) {
+      static_cast<shared_state*>(opaque)->told.emplace_back(static_cast<rd_kafka_resp_err_t>(code), text);
+    });
+  };
+  auto client = open_client(role::consumer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT, adjust,
                             watch);
   if (!client)
     return tl::make_unexpected(client.error());
