@@ -92,6 +92,7 @@ struct ingest_state {
   std::map<std::uint32_t, mono_time> draining_since;       ///< slot -> when it was revoked
   std::map<std::uint32_t, std::int64_t> abandoned;         ///< slot -> offset from which its rows are left to the next owner
 
+  control_offset seen{-1};                       ///< largest epoch of a grant or revoke so far
   bool ended = false, paused = false;
   std::string stopped_by_row;                    ///< the sentence about the row that stopped the lane
   std::string disconnected, commit_problem;

@@ -6,9 +6,9 @@
 
 namespace troupe {
 
-partition_state next(partition_state state, partition_event event) {
-  using s = partition_state;
-  using e = partition_event;
+hold_state next(hold_state state, hold_event event) {
+  using s = hold_state;
+  using e = hold_event;
   switch (state) {
   case s::reading:
     switch (event) {
@@ -64,10 +64,10 @@ lane_table::decision lane_table::grant(const partition_grant& grant) {
   }
   known->epoch = grant.epoch;
   auto before = known->state;
-  known->state = next(before, partition_event::grant);
-  if (known->state == partition_state::reading) return {};
+  known->state = next(before, hold_event::grant);
+  if (known->state == hold_state::reading) return {};
   known->again = grant;
-  return {before == partition_state::draining ? kind::ignore : kind::drain, known->slot};
+  return {before == hold_state::draining ? kind::ignore : kind::drain, known->slot};
 }
 
 lane_table::decision lane_table::revoke(const topic_partition& where, control_offset epoch) {
@@ -81,14 +81,14 @@ lane_table::decision lane_table::revoke(const topic_partition& where, control_of
   known->epoch = epoch;
   known->again.reset();
   auto before = known->state;
-  known->state = next(before, partition_event::revoke);
-  return {before == partition_state::draining ? kind::ignore : kind::drain, known->slot};
+  known->state = next(before, hold_event::revoke);
+  return {before == hold_state::draining ? kind::ignore : kind::drain, known->slot};
 }
 
 bool lane_table::fail(std::uint32_t slot, const std::string& problem) {
   auto at = held_.find(slot);
-  if (at == held_.end() || at->second.state != partition_state::reading) return false;
-  at->second.state = next(at->second.state, partition_event::fail);
+  if (at == held_.end() || at->second.state != hold_state::reading) return false;
+  at->second.state = next(at->second.state, hold_event::fail);
   at->second.problem = problem;
   return true;
 }
@@ -96,7 +96,7 @@ bool lane_table::fail(std::uint32_t slot, const std::string& problem) {
 std::optional<partition_grant> lane_table::drained(std::uint32_t slot) {
   auto at = held_.find(slot);
   TROUPE_ASSERT(at != held_.end() &&
-                next(at->second.state, partition_event::drained) == partition_state::released);
+                next(at->second.state, hold_event::drained) == hold_state::released);
   auto again = std::move(at->second.again);
   held_.erase(at);
   return again;
@@ -112,14 +112,14 @@ lane_table::partition* lane_table::find(const topic_partition& where) {
   return at == held_.end() ? nullptr : &at->second;
 }
 
-bool lane_table::any(partition_state state) const {
+bool lane_table::any(hold_state state) const {
   return std::any_of(held_.begin(), held_.end(), [&](const auto& p) { return p.second.state == state; });
 }
 
 std::string lane_table::problem() const {
   std::string text;
   for (const auto& [slot, held] : held_) {
-    if (held.state != partition_state::stopped) continue;
+    if (held.state != hold_state::stopped) continue;
     if (!text.empty()) text += "; ";
     text += to_string(held.where) + " stopped: " + held.problem;
   }

@@ -24,10 +24,10 @@
 
 namespace troupe {
 
-enum class partition_state : std::uint8_t { reading, stopped, draining, released };
-enum class partition_event : std::uint8_t { grant, revoke, fail, drained };
+enum class hold_state : std::uint8_t { reading, stopped, draining, released };
+enum class hold_event : std::uint8_t { grant, revoke, fail, drained };
 /// What becomes of a partition in `state` when `event` comes.
-partition_state next(partition_state state, partition_event event);
+hold_state next(hold_state state, hold_event event);
 
 struct partition_grant { topic_partition where; std::int64_t offset = 0; std::string metadata; control_offset epoch; };
 
@@ -36,7 +36,7 @@ public:
   struct partition {
     std::uint32_t slot = 0;
     topic_partition where;
-    partition_state state = partition_state::reading;
+    hold_state state = hold_state::reading;
     control_offset epoch;
     std::string problem;                           ///< why it is stopped
     std::optional<partition_grant> again;          ///< to be granted as soon as it is released
@@ -58,7 +58,7 @@ public:
   [[nodiscard]] const partition* find(std::uint32_t slot) const;
   /// Ordered by slot.
   [[nodiscard]] const std::map<std::uint32_t, partition>& held() const { return held_; }
-  [[nodiscard]] bool any(partition_state state) const;
+  [[nodiscard]] bool any(hold_state state) const;
   /// One sentence a stopped partition, "" if there is none.
   [[nodiscard]] std::string problem() const;
   [[nodiscard]] std::uint64_t stale() const { return stale_; }
