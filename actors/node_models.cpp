@@ -27,6 +27,9 @@ void take_model(self_ptr self, const model_key& key, const loaded_model_ptr& loa
     if (pipeline.model != key.first) continue;
     auto options = pipeline.scoring;
     options.model_label = label(key);
+    // Names in the config win over those given at the push, and these over the file's.
+    if (auto* known = s.cluster.find_model(key.first, key.second); known && options.features.empty())
+      options.features = known->record.features;
     auto plan = model::scoring_plan::make(loaded, options);
     if (!plan) return set_failed(self, key, fmt::format("pipeline {}: {}", pipeline.name, plan.error().message));
     model.plans[pipeline.name] = *plan;
