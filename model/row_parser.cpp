@@ -68,6 +68,7 @@ struct row_parser::impl {
   row_limits limits;
   std::vector<feature_name> feature_names;
   row_reader reader;
+  std::vector<char> decoded;           // the string being read, escapes resolved
   std::vector<row_field> recorded;
   row_fault fault;
 
@@ -184,7 +185,7 @@ struct row_parser::impl {
     return true;
   }
 
-  // The number's bytes are those between the colon and here; the copy that RapidJSON made is not needed.
+  // The number's bytes are those between the colon and here; in situ, RapidJSON makes no copy and its pointer is not theirs.
   bool RawNumber(const char*, SizeType, bool) {
     if (depth == 0) not_an_object = true;
     if (depth != 1 || not_an_object) return true;
@@ -272,7 +273,8 @@ struct row_parser::impl {
     row = given;
     if (const rejection code = check_size(); code != rejection::none) return code;
     begin(given, out);
-    row_stream input{row};
+    if (decoded.size() < row.size() + 4) decoded.resize(row.size() + 4);
+    row_stream input{row, decoded.data()};
     stream = &input;
     const rapidjson::ParseResult parsed = reader.Parse<row_flags>(input, *this);
     stream = nullptr;

@@ -12,37 +12,45 @@
 
 namespace troupe::model {
 
-/// RapidJSON's idea of an input stream, over bytes that are not NUL-terminated. Peek gives NUL at the end, so whoever parses
-/// must compare tell() with the size afterwards: a NUL byte in the text ends the parse as well.
+/// RapidJSON's idea of an in-situ stream, over bytes that are not NUL-terminated and stay as they are: decoded strings go to a
+/// scratch buffer instead. In-situ parsing is what makes RapidJSON copy each byte at most once. Peek gives NUL at the end, so
+/// whoever parses must compare Tell() with the size afterwards: a NUL byte in the text ends the parse as well.
 struct row_stream {
   using Ch = char;
-  const char* begin = nullptr;
-  const char* current = nullptr;
-  const char* end = nullptr;
+  const char* begin;
+  const char* current;
+  const char* end;
+  char* scratch;
+  char* put;
 
-  explicit row_stream(std::string_view row) : begin(row.data()), current(begin), end(begin + row.size()) {}
+  /// REQUIRES: room for row.size() + 4 bytes in `decoded`; decoding never makes a string longer.
+  row_stream(std::string_view row, char* decoded)
+    : begin(row.data()), current(begin), end(begin + row.size()), scratch(decoded), put(decoded) {}
   char Peek() const { return current == end ? '\0' : *current; }
   char Take() { return current == end ? '\0' : *current++; }
   std::size_t Tell() const { return static_cast<std::size_t>(current - begin); }
-  // Never called: these belong to in-situ parsing.
-  char* PutBegin() { return nullptr; }
-  void Put(char) {}
+  // Of the string being decoded; only one is alive at a time.
+  char* PutBegin() { return put = scratch; }
+  void Put(char c) { *put++ = c; }
   void Flush() {}
-  std::size_t PutEnd(char*) { return 0; }
+  std::size_t PutEnd(char* from) { return static_cast<std::size_t>(put - from); }
 };
 
 /// UTF-8 that copies runs of plain ASCII eight bytes at a time instead of validating each; everything else goes RapidJSON's way.
 struct row_utf8 : rapidjson::UTF8<char> {
-  template <class Out>
-  static bool Validate(row_stream& in, Out& out) {
+  static bool Validate(row_stream& in, row_stream& out) {
     const std::size_t run = plain_run(in.current, in.end);
     if (run == 0) return rapidjson::UTF8<char>::Validate(in, out);
-    std::memcpy(out.Push(static_cast<rapidjson::SizeType>(run)), in.current, run);
+    std::memcpy(out.put, in.current, run);
+    out.put += run;
     in.current += run;
     return true;
   }
-  // In-situ parsing, which the flags rule out but the compiler still sees.
-  static bool Validate(row_stream&, row_stream&) { return false; }
+  // For the branch of strings on RapidJSON's stack, which is compiled but never taken.
+  template <class Out>
+  static bool Validate(row_stream& in, Out& out) {
+    return rapidjson::UTF8<char>::Validate(in, out);
+  }
 
 private:
   static_assert(std::endian::native == std::endian::little, "the lowest byte of a word is its first");
@@ -73,7 +81,7 @@ private:
 };
 
 inline constexpr unsigned row_flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag
-                                      | rapidjson::kParseNumbersAsStringsFlag;
+                                      | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseInsituFlag;
 
 using row_reader = rapidjson::GenericReader<row_utf8, row_utf8>;
 
