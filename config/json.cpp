@@ -71,7 +71,7 @@ public:
       return refuse("a name holds the character \\u0000");
     std::string key(chars, length);
     if (!keys_.back().insert(key).second)
-      note(fmt::format("\"{}\" stands twice in the same object; remove one of them", key.substr(0, 80)), length + 2);
+      note(fmt::format("\"{}\" stands twice in the same object; remove one of them", key.substr(0, 80)));
     return target_.Key(chars, length, true);
   }
 
@@ -102,11 +102,8 @@ private:
     return true;
   }
 
-  /// `back`: how far the reader is past the place that is meant.
-  void note(std::string what, std::size_t back = 0) {
-    auto offset = stream_.Tell();
-    errors.push_back(at_offset(text_, offset - std::min(back, offset), std::move(what)));
-  }
+  // While a handler runs, the reader's stream still stands at the beginning of the token.
+  void note(std::string what) { errors.push_back(at_offset(text_, stream_.Tell(), std::move(what))); }
 
   bool refuse(std::string what) {
     note(std::move(what));
