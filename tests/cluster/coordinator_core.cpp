@@ -1,0 +1,616 @@
+#include "cluster/coordinator_core.hpp"
+
+#include <rapidjson/document.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include "tests/cluster/core_fixture.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using part = partition_record::state_kind;
+
+namespace {
+
+const node_ref a = ref("a", 1), b = ref("b", 2);
+
+/// A ruling core on node a, a log that takes what it appends, and reports made by hand.
+struct fixture {
+  memory_log log;
+  steady_time now = at(0ms);
+  core_config config;
+  std::unique_ptr<coordinator_core> core;
+  std::vector<coordinator_action> actions;     // of the last run(), appends excluded
+  std::vector<std::string> purposes;           // of the appends of the last run()
+  std::uint64_t sequence = 0;
+  std::int64_t start_offset = 100;
+
+  fixture() {
+    config.cluster = "games";
+    config.cluster_id = "c0ffee";
+    config.fingerprint = "f1";
+    config.pipelines = {{"games", {"dsp"}, "games"}};
+    begin(a);
+  }
+  void feed() {
+    for (const auto& record : log.records) core->apply(record, now);
+    core->advance_to(log.end);
+  }
+  void begin(const node_ref& self) {
+    core = std::make_unique<coordinator_core>(config, self);
+    const auto term = log.append(control_record{claim_record{self, self.name + ":4800"}});
+    feed();
+    core->begin_term(term_id{term}, now);
+  }
+  /// Steps until nothing is left to do; appends and answers to fetches are carried out.
+  void run(std::map<std::string, std::int32_t> topics = {{"dsp", 4}}) {
+    actions.clear();
+    purposes.clear();
+    for (int i = 0; i < 50; ++i) {
+      bool busy = false;
+      for (auto& any : core->step(now)) {
+        if (auto* w = std::get_if<action::append>(&any)) {
+          purposes.push_back(w->purpose);
+          core->appended(log.append(w->records), now);
+          feed();
+          busy = true;
+        } else if (auto* f = std::get_if<action::fetch_starts>(&any)) {
+          std::vector<partition_start_found> found;
+          for (const auto& query : f->where) found.push_back({query.where, start_offset, "{}"});
+          core->starts(f->pipeline, found, now);
+          busy = true;
+          actions.push_back(any);
+        } else if (std::get_if<action::query_topics>(&any)) {
+          core->topics(topics, now);
+          busy = true;
+        } else {
+          actions.push_back(any);
+          busy = busy || std::get_if<action::answer>(&any);
+        }
+      }
+      if (!busy) return;
+    }
+    BOOST_FAIL("the core never comes to rest");
+  }
+  node_report report(const node_ref& who, std::uint32_t generation = 1, const std::vector<topic_partition>& holding = {}) {
+    auto out = report_of(who, ++sequence, core->state().applied());
+    if (generation > 0) out.lanes.push_back(lane("games", generation, holding));
+    return out;
+  }
+  /// Reports exactly what was granted to it.
+  node_report obedient(const node_ref& who, std::uint32_t generation = 1) {
+    std::vector<topic_partition> holding;
+    for (const auto& [which, how] : core->state().partitions())
+      if (how.node == who && how.state == part::granted && how.generation.value == generation) holding.push_back(which.where);
+    return report(who, generation, holding);
+  }
+  void join(const node_ref& who) {
+    core->heard(report(who), now);
+    run();
+    core->heard(obedient(who), now);
+  }
+  /// "0a 1a 2- 3b": owner of each partition, '-' revoked, '.' none.
+  std::string owners() {
+    std::string out;
+    for (const auto& [which, how] : core->state().partitions())
+      out += std::to_string(which.where.partition) + (how.state == part::granted ? how.node.name : "-") + " ";
+    return out;
+  }
+  template <class Action> std::vector<Action> all() {
+    std::vector<Action> out;
+    for (auto& any : actions) if (auto* one = std::get_if<Action>(&any)) out.push_back(*one);
+    return out;
+  }
+  change_answer ask(const std::string& kind, const std::string& body, const std::string& id = "1") {
+    core->submit({id, kind, body}, now, 1700000000000);
+    run();
+    for (auto& reply : all<action::answer>()) if (reply.change_id == id) return reply.reply;
+    BOOST_FAIL("no answer");
+    return {};
+  }
+  static std::string model(char content, const std::string& more = "") {
+    return R"({"name":"games","bytes":7,"first_offset":0,"chunks":1,"sha256":")" + std::string(64, content) + "\"" + more + "}";
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(coordinator_core, fixture)
+
+BOOST_AUTO_TEST_CASE(first_term__writes_the_cluster_record_once) {
+  run();
+  BOOST_REQUIRE_EQUAL(purposes.size(), 1u);
+  BOOST_TEST(core->state().cluster()->cluster_id == "c0ffee");
+  run();
+  BOOST_TEST(purposes.empty());
+}
+
+// a alone: 0..3 at a, from the committed offset, for the lane's generation
+BOOST_AUTO_TEST_CASE(one_node__is_admitted_and_granted_everything) {
+  join(a);
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+  const auto& how = core->state().partitions().begin()->second;
+  BOOST_TEST(how.offset == 100);
+  BOOST_TEST(how.generation.value == 1u);
+  BOOST_TEST(how.reason == "first owner");
+  const auto fetches = all<action::fetch_starts>();
+  BOOST_REQUIRE_EQUAL(fetches.size(), 1u);
+  BOOST_TEST(fetches[0].where.size() == 4u);
+  BOOST_TEST(!fetches[0].where[0].added_later);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_changed__no_action_at_all) {
+  join(a);
+  run();
+  for (int i = 0; i < 40; ++i) {
+    now += 100ms;
+    core->heard(obedient(a), now);
+    BOOST_TEST(core->step(now).empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(member_without_a_lane__is_granted_nothing_yet) {
+  core->heard(report(a, 0), now);
+  run();
+  BOOST_TEST(core->state().is_member(a));
+  BOOST_TEST(owners() == "");
+  core->heard(report(a, 3), now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+  BOOST_TEST(core->state().partitions().begin()->second.generation.value == 3u);
+}
+
+// 0a 1a 2a 3a      b joins      0a 1a 2- 3-   a lets go    0a 1a 2b 3b
+BOOST_AUTO_TEST_CASE(second_node__partitions_move_only_after_they_were_released) {
+  join(a);
+  core->heard(report(b), now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2- 3- ");
+  core->heard(report(b), now);
+  core->heard(report(a, 1, {{"dsp", 0}, {"dsp", 1}, {"dsp", 2}, {"dsp", 3}}), now);   // has seen it, still drains
+  run();
+  BOOST_TEST(owners() == "0a 1a 2- 3- ");
+  start_offset = 777;
+  core->heard(obedient(a), now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2b 3b ");
+  const auto& how = core->state().partitions().at({"games", {"dsp", 2}});
+  BOOST_TEST(how.offset == 777);
+  BOOST_TEST(how.reason == "from a for balance (4 partitions there, 0 here)");
+}
+
+BOOST_AUTO_TEST_CASE(revoked__report_from_before_the_revocation__frees_nothing) {
+  join(a);
+  auto early = report(a, 1, {});                     // holds nothing, but it had not even seen the revocation
+  core->heard(report(b), now);
+  run();
+  early.sequence = ++sequence;
+  core->heard(early, now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2- 3- ");
+}
+
+BOOST_AUTO_TEST_CASE(refused_node__is_removed_at_once_and_its_partitions_move) {
+  join(a);
+  join(b);
+  core->heard(obedient(a), now);
+  run();
+  core->heard(obedient(b), now);
+  BOOST_TEST(owners() == "0a 1a 2b 3b ");
+  core->refused(b, now);
+  run();
+  BOOST_TEST(core->state().removed().at("b").reason == "its port refuses connections");
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+  BOOST_TEST(core->state().partitions().at({"games", {"dsp", 2}}).reason == "from b, which is gone or can't serve it");
+}
+
+BOOST_AUTO_TEST_CASE(silent_node__is_probed_and_then_removed__the_own_node_never) {
+  join(a);
+  join(b);
+  now += 1200ms;
+  run();
+  BOOST_REQUIRE_EQUAL(all<action::probe>().size(), 1u);
+  BOOST_TEST((all<action::probe>()[0].node == b));
+  run();
+  BOOST_TEST(all<action::probe>().empty());          // not more often than every `retry`
+  now += 3900ms;
+  run();
+  BOOST_TEST(!core->state().is_member(b));
+  BOOST_TEST(core->state().is_member(a));
+}
+
+BOOST_AUTO_TEST_CASE(lane_restarted__partitions_are_granted_to_the_new_generation) {
+  join(a);
+  core->heard(report(a, 2), now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+  for (const auto& [which, how] : core->state().partitions()) BOOST_TEST(how.generation.value == 2u);
+}
+
+// 0a 1a 2b 3b      b leaves      0a 1a 2- 3-     b lets go     0a 1a 2a 3a, b removed
+BOOST_AUTO_TEST_CASE(leaving_node__hands_over_then_is_removed) {
+  join(a);
+  join(b);
+  core->heard(obedient(a), now);
+  run();
+  auto leaving = obedient(b);
+  leaving.leaving = true;
+  core->heard(leaving, now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2- 3- ");
+  BOOST_TEST(core->state().is_member(b));
+  leaving = obedient(b);
+  leaving.leaving = true;
+  core->heard(leaving, now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+  BOOST_TEST(core->state().removed().at("b").reason == "left");
+}
+
+BOOST_AUTO_TEST_CASE(last_node_leaves__partitions_are_taken_though_nobody_gets_them) {
+  join(a);
+  auto leaving = obedient(a);
+  leaving.leaving = true;
+  core->heard(leaving, now);
+  run();
+  BOOST_TEST(owners() == "0- 1- 2- 3- ");
+}
+
+BOOST_AUTO_TEST_CASE(kafka_lost__partitions_move_without_its_consent_once_its_lanes_ended) {
+  join(a);
+  join(b);
+  core->heard(obedient(a), now);
+  run();
+  auto lost = obedient(b);
+  lost.kafka_lost = true;
+  core->heard(lost, now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2- 3- ");
+  lost.lanes.clear();
+  lost.sequence = ++sequence;
+  core->heard(lost, now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+}
+
+BOOST_AUTO_TEST_CASE(other_fingerprint__is_refused_with_both_values) {
+  join(a);
+  auto foreign = report(b);
+  foreign.fingerprint = "f2";
+  core->heard(foreign, now);
+  run();
+  BOOST_TEST(!core->state().is_member(b));
+  const auto& message = core->refusals().at(b).message;
+  BOOST_TEST(message.find("f1") != std::string::npos);
+  BOOST_TEST(message.find("f2") != std::string::npos);
+  now += 61s;
+  core->heard(obedient(a), now);
+  run();
+  BOOST_TEST(core->refusals().empty());
+}
+
+BOOST_AUTO_TEST_CASE(name_alive__is_refused_and_probed__until_the_other_is_gone) {
+  join(a);
+  join(b);
+  auto twin = report(ref("b", 9));
+  twin.address = "elsewhere:1";
+  core->heard(twin, now);
+  run();
+  BOOST_TEST(core->refusals().at(twin.node).message.find("already alive at b:4800") != std::string::npos);
+  BOOST_REQUIRE_EQUAL(all<action::probe>().size(), 1u);
+  core->refused(b, now);
+  run();
+  BOOST_TEST(core->state().is_member(twin.node));
+  BOOST_TEST(core->refusals().empty());
+}
+
+BOOST_AUTO_TEST_CASE(restart_at_the_same_address__replaces_the_old_incarnation) {
+  join(a);
+  join(b);
+  core->heard(report(ref("b", 9)), now);
+  run();
+  BOOST_TEST(core->state().is_member(ref("b", 9)));
+  BOOST_TEST(core->state().was_removed(b));
+  core->heard(report(b), now);                       // its last words, late
+  run();
+  BOOST_TEST(core->state().is_member(ref("b", 9)));
+}
+
+BOOST_AUTO_TEST_CASE(removed_incarnation__is_not_admitted_again) {
+  join(a);
+  join(b);
+  core->refused(b, now);
+  run();
+  core->heard(report(b), now);
+  run();
+  BOOST_TEST(!core->state().is_member(b));
+  BOOST_TEST(core->refusals().at(b).message.find("join as a new one") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(new_term__waits_for_every_report_before_it_moves_anything) {
+  join(a);
+  join(b);
+  core->heard(obedient(a), now);
+  run();
+  begin(b);
+  core->heard(report(b, 2), now);                    // lanes started again: its partitions are free, but a is not heard yet
+  run();
+  BOOST_TEST(purposes.empty());
+  core->heard(obedient(a), now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2b 3b ");
+  BOOST_TEST(core->state().partitions().at({"games", {"dsp", 3}}).generation.value == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(new_term__silent_member_is_removed_after_the_timeout) {
+  join(a);
+  join(b);
+  begin(b);
+  core->heard(report(b), now);
+  now += 5100ms;
+  core->heard(report(b), now);
+  run();
+  BOOST_TEST(!core->state().is_member(a));
+  BOOST_TEST(owners() == "0b 1b 2b 3b ");
+}
+
+BOOST_AUTO_TEST_CASE(newer_claim__steps_down_and_does_nothing_more) {
+  join(a);
+  log.append(control_record{claim_record{b, "b:4800"}});
+  feed();
+  run();
+  BOOST_REQUIRE_EQUAL(all<action::step_down>().size(), 1u);
+  BOOST_TEST(!core->ruling());
+  core->refused(a, now);
+  run();
+  BOOST_TEST(actions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(append_fenced_or_unknown__steps_down) {
+  for (const auto code : {errc::fenced, errc::timeout, errc::internal}) {
+    begin(a);
+    core->heard(report(ref("x", 50 + static_cast<unsigned>(code))), now);
+    const auto first = core->step(now);
+    BOOST_REQUIRE(std::any_of(first.begin(), first.end(), [](auto& any) { return std::get_if<action::append>(&any); }));
+    core->appended(fail(code, "no"), now);
+    const auto then = core->step(now);
+    BOOST_REQUIRE_EQUAL(then.size(), 1u);
+    BOOST_TEST(std::get<action::step_down>(then[0]).why.find("no") != std::string::npos);
+    BOOST_TEST(core->step(now).empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(append_unavailable__is_tried_again__changes_included) {
+  join(a);
+  core->submit({"1", "register_model", model('a')}, now, 0);
+  core->step(now);
+  core->appended(fail(errc::unavailable, "no broker"), now);
+  BOOST_TEST(core->step(now).empty());
+  now += 600ms;
+  run();
+  BOOST_REQUIRE_EQUAL(all<action::answer>().size(), 1u);
+  BOOST_TEST(all<action::answer>()[0].reply.ok);
+}
+
+BOOST_AUTO_TEST_CASE(append_under_way__nothing_else_is_appended) {
+  core->heard(report(a), now);
+  BOOST_TEST(core->step(now).size() == 2u);          // topics are asked for, and the append
+  core->heard(report(b), now);
+  BOOST_TEST(core->step(now).empty());
+  core->appended(1000, now);
+  BOOST_TEST(core->step(now).empty());               // durable, but not read back
+}
+
+BOOST_AUTO_TEST_CASE(topic_missing__is_a_problem_of_the_pipeline__and_asked_for_again) {
+  core->heard(report(a), now);
+  run({});
+  BOOST_TEST(owners() == "");
+  BOOST_TEST(core->status_json(now).find("topic dsp does not exist: create it") != std::string::npos);
+  now += 1000ms;
+  core->heard(report(a), now);
+  run({{"dsp", 1}});
+  BOOST_TEST(owners() == "0a ");
+}
+
+BOOST_AUTO_TEST_CASE(partitions_added_later__start_as_such) {
+  join(a);
+  now += 10s;
+  core->heard(obedient(a), now);
+  run({{"dsp", 6}});
+  const auto fetches = all<action::fetch_starts>();
+  BOOST_REQUIRE_EQUAL(fetches.size(), 1u);
+  BOOST_REQUIRE_EQUAL(fetches[0].where.size(), 2u);
+  BOOST_TEST(fetches[0].where[0].added_later);
+  BOOST_TEST(owners() == "0a 1a 2a 3a 4a 5a ");
+}
+
+BOOST_AUTO_TEST_CASE(starts_failed__asked_again_after_a_while) {
+  core->heard(report(a), now);
+  for (int i = 0; i < 10; ++i)
+    for (auto& any : core->step(now)) {
+      if (auto* w = std::get_if<action::append>(&any)) core->appended(log.append(w->records), now), feed();
+      if (std::get_if<action::query_topics>(&any)) core->topics({{"dsp", 4}}, now);
+      if (std::get_if<action::fetch_starts>(&any)) core->starts_failed("games", "no broker", now);
+    }
+  BOOST_TEST(owners() == "");
+  BOOST_TEST(core->status_json(now).find("where to start reading: no broker") != std::string::npos);
+  now += 500ms;
+  run();
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+}
+
+BOOST_AUTO_TEST_CASE(bad_row__stops_the_pipeline__until_resumed) {
+  join(a);
+  auto stopped = obedient(a);
+  stopped.lanes[0].stopped_by_row = true;
+  stopped.lanes[0].problem = "dsp/3/17: NOT_JSON";
+  core->heard(stopped, now);
+  run();
+  BOOST_TEST(!core->state().pipeline_running("games"));
+  BOOST_TEST(core->state().pipelines().at("games").reason == "dsp/3/17: NOT_JSON");
+  BOOST_TEST(ask("resume_pipeline", R"({"name":"games"})").ok);
+  BOOST_TEST(core->state().pipeline_running("games"));   // although the last report still says so
+  stopped.applied = core->state().applied();
+  stopped.sequence = ++sequence;
+  core->heard(stopped, now);
+  run();
+  BOOST_TEST(!core->state().pipeline_running("games"));
+}
+
+BOOST_AUTO_TEST_CASE(register_model__versions_follow__same_content_is_the_same) {
+  join(a);
+  auto reply = ask("register_model", model('a'), "1");
+  BOOST_TEST(reply.ok);
+  BOOST_TEST(reply.body == R"({"name":"games","version":1,"state":"staged"})");
+  BOOST_TEST((reply.offset == core->state().changes().at("1").at));
+  BOOST_TEST(ask("register_model", model('b'), "2").body.find("\"version\":2") != std::string::npos);
+  BOOST_TEST(ask("register_model", model('a'), "3").body.find("\"version\":1") != std::string::npos);
+  const auto taken = ask("register_model", model('c', R"(,"version":2)"), "4");
+  BOOST_TEST(!taken.ok);
+  BOOST_TEST(taken.message.find("exists with other content") != std::string::npos);
+  BOOST_TEST(!ask("register_model", model('d', R"(,"version":9)"), "5").ok);
+  BOOST_TEST(core->state().models().size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(change__same_id_again__same_answer_no_second_effect) {
+  join(a);
+  const auto first = ask("register_model", model('a'), "x");
+  const auto end = log.end;
+  const auto again = ask("register_model", model('a'), "x");
+  BOOST_TEST(again.body == first.body);
+  BOOST_TEST((again.offset == first.offset));
+  BOOST_TEST(log.end == end);
+  begin(a);                                          // and from the next coordinator
+  BOOST_TEST(ask("register_model", model('a'), "x").body == first.body);
+}
+
+BOOST_AUTO_TEST_CASE(changes__old_results_are_forgotten) {
+  config.changes_kept = 3;
+  begin(a);
+  for (int i = 0; i < 6; ++i) BOOST_TEST(ask("register_model", model(char('a' + i)), std::to_string(i)).ok);
+  BOOST_TEST(core->state().changes().size() == 3u);
+  BOOST_TEST(core->state().changes().contains("5"));
+}
+
+BOOST_AUTO_TEST_CASE(model__ready_everywhere__goes_live__and_back) {
+  join(a);
+  const auto ready = [&](std::vector<std::uint32_t> versions) {
+    auto r = obedient(a);
+    for (auto v : versions) r.models.push_back({"games", model_version{v}, model_report::state_kind::ready, ""});
+    core->heard(r, now);
+    run();
+  };
+  ask("register_model", model('a'), "1");
+  ready({1});
+  ask("register_model", model('b'), "2");
+  ready({1, 2});
+  const auto champion = [&] { return core->state().find_alias("games", "champion")->version.value; };
+  BOOST_TEST(champion() == 2u);
+  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":0})", "3").body ==
+             R"({"name":"games","alias":"champion","version":1,"previous":2})");
+  BOOST_TEST(champion() == 1u);
+  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":1})", "4").ok);   // is so already
+  BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"champion","version":7})", "5").ok);
+  BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"Champion!","version":1})", "6").ok);
+  BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"other","version":0})", "7").ok);
+  // A version that was unloaded is loaded first, then the alias moves.
+  ready({1});
+  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":2})", "8").message.find("being loaded") != std::string::npos);
+  BOOST_TEST(champion() == 1u);
+  ready({1, 2});
+  BOOST_TEST(champion() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(change__bad_input__is_refused_by_name) {
+  join(a);
+  const auto why = [&](const std::string& kind, const std::string& body) {
+    static int id = 0;
+    const auto reply = ask(kind, body, "bad" + std::to_string(++id));
+    BOOST_TEST(!reply.ok);
+    return reply.message;
+  };
+  BOOST_TEST(why("dance", "{}").find("unknown kind of change 'dance'") != std::string::npos);
+  BOOST_TEST(why("register_model", "{").find("not JSON") != std::string::npos);
+  BOOST_TEST(why("register_model", "{}") == "change: field 'name' is missing");
+  BOOST_TEST(why("register_model", R"({"name":"../x","bytes":1,"first_offset":0,"chunks":1,"sha256":"x"})").find("not allowed") != std::string::npos);
+  BOOST_TEST(why("register_model", R"({"name":"x","bytes":1,"first_offset":0,"chunks":1,"sha256":"x"})").find("sha256") != std::string::npos);
+  BOOST_TEST(why("resume_pipeline", R"({"name":"nope"})").find("no pipeline 'nope'") != std::string::npos);
+  BOOST_TEST(why("remove_node", R"({"name":"nope"})").find("no node 'nope'") != std::string::npos);
+  BOOST_TEST(why("remove_node", R"({"name":"a"})").find("coordinator") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(remove_node__is_removed_by_an_operator) {
+  join(a);
+  join(b);
+  BOOST_TEST(ask("remove_node", R"({"name":"b"})").ok);
+  BOOST_TEST(core->state().removed().at("b").reason == "removed by an operator");
+}
+
+BOOST_AUTO_TEST_CASE(change_on_a_node_that_does_not_coordinate__is_refused) {
+  core->end_term();
+  core->submit({"1", "remove_node", "{}"}, now, 0);
+  const auto out = core->step(now);
+  BOOST_REQUIRE_EQUAL(out.size(), 1u);
+  BOOST_TEST(!std::get<action::answer>(out[0]).reply.ok);
+}
+
+BOOST_AUTO_TEST_CASE(other_config__while_members_live__this_node_has_to_stop) {
+  join(a);
+  join(b);
+  config.fingerprint = "f2";
+  begin(ref("c", 7));
+  auto old = report(b);
+  core->heard(old, now);
+  run();
+  BOOST_REQUIRE_EQUAL(all<action::step_down>().size(), 1u);
+  BOOST_TEST(all<action::step_down>()[0].for_good);
+  BOOST_TEST(all<action::step_down>()[0].why.find("f1") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(other_config__after_a_full_stop__the_cluster_takes_it) {
+  join(a);
+  config.fingerprint = "f2";
+  const node_ref again = ref("a", 7);
+  begin(again);
+  const auto mine = [&] { auto r = report(again); r.fingerprint = "f2"; core->heard(r, now); run(); };
+  mine();
+  BOOST_TEST(core->state().cluster()->fingerprint == "f1");
+  now += 5100ms;
+  mine();
+  BOOST_TEST(core->state().cluster()->fingerprint == "f2");
+  BOOST_TEST(core->state().cluster()->cluster_id == "c0ffee");
+  BOOST_TEST(core->state().is_member(again));
+}
+
+BOOST_AUTO_TEST_CASE(status__is_json_with_everything) {
+  join(a);
+  auto r = obedient(a);
+  r.stats = R"({"rows":5})";
+  for (auto& held : r.lanes[0].holding) held.committed = 110, held.end_offset = 150;
+  core->heard(r, now);
+  ask("register_model", model('a'));
+  rapidjson::Document d;
+  d.Parse(core->status_json(now).c_str());
+  BOOST_REQUIRE(!d.HasParseError());
+  BOOST_TEST(d["cluster"]["id"].GetString() == "c0ffee");
+  BOOST_TEST(d["coordinator"]["node"].GetString() == "a");
+  BOOST_TEST(d["nodes"][0]["state"].GetString() == "alive");
+  BOOST_TEST(d["nodes"][0]["stats"]["rows"].GetInt() == 5);
+  BOOST_TEST(d["partitions"].Size() == 4u);
+  BOOST_TEST(d["partitions"][0]["owner"].GetString() == "a");
+  BOOST_TEST(d["partitions"][0]["lag"].GetInt() == 40);
+  BOOST_TEST(d["models"][0]["waiting"][0].GetString() == "a");
+  BOOST_TEST(d["pipelines"][0]["state"].GetString() == "running");
+  r.stats = "}not json{";
+  r.sequence = ++sequence;
+  core->heard(r, now);
+  d.Parse(core->status_json(now).c_str());
+  BOOST_REQUIRE(!d.HasParseError());
+  BOOST_TEST(d["nodes"][0]["stats"].IsNull());
+  core->end_term();
+  d.Parse(core->status_json(now).c_str());
+  BOOST_REQUIRE(!d.HasParseError());
+  BOOST_TEST(!d["coordinator"]["answers"].GetBool());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
