@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@ namespace troupe::bench {
 namespace {
 
 constexpr int metadata_limit_ms = 10'000;
+constexpr std::int64_t topic_limit_ns = 5'000'000'000;
 
 client_ptr open_client(rd_kafka_type_t type, std::initializer_list<property> first,
                        std::initializer_list<property> more) {
@@ -77,13 +79,18 @@ topic_ptr open_topic(rd_kafka_t* client, const std::string& name) {
 
 int partitions_of(rd_kafka_t* client, const std::string& name) {
   const auto topic = open_topic(client, name);
-  const rd_kafka_metadata_t* metadata = nullptr;
-  const auto error = rd_kafka_metadata(client, 0, topic.get(), &metadata, metadata_limit_ms);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) give_up(fmt::format("metadata of {}: {}", name, rd_kafka_err2str(error)));
-  const int count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
-  rd_kafka_metadata_destroy(metadata);
-  if (count == 0) give_up(fmt::format("topic {} is not there; create it first", name));
-  return count;
+  const auto deadline = now_ns() + topic_limit_ns;
+  for (;;) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const auto error = rd_kafka_metadata(client, 0, topic.get(), &metadata, metadata_limit_ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) give_up(fmt::format("metadata of {}: {}", name, rd_kafka_err2str(error)));
+    const int count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+    rd_kafka_metadata_destroy(metadata);
+    if (count > 0) return count;
+    // A topic that was created a moment ago may not have its leaders yet.
+    if (now_ns() > deadline) give_up(fmt::format("topic {} is not there; create it first", name));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
 }
 
 void read_all(rd_kafka_t* consumer, const std::string& topic, bool from_end) {

@@ -5,8 +5,7 @@
 //   relay --bootstrap H:P --source dsp --target out [--headers none|model] [--value-only] [--timestamp source|now]
 //         [--max N] [--linger MS] [--group G] [--from-end]
 //
-// Prints {"rows":N,"seconds":S,"rows_per_s":R} on stdout at the end (--max rows, SIGTERM or SIGINT); "ready" on stderr
-// once it is about to read.
+// Prints {"rows":N,"seconds":S,"rows_per_s":R} on stdout at the end (--max rows, SIGTERM or SIGINT).
 
 #include <array>
 #include <atomic>
@@ -51,7 +50,6 @@ public:
   }
 
   void run() {
-    fmt::print(stderr, "ready\n");
     std::vector<rd_kafka_message_t*> rows(drain_rows);
     while (!stopping && (options.max == 0 || count < options.max)) {
       const auto taken = read(rows);

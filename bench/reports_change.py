@@ -18,7 +18,7 @@ class Tail(threading.Thread):
 
     def __init__(self, bootstrap, topic):
         super().__init__(daemon=True)
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench.tail", "enable.auto.commit": False})
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "bench.tail", "enable.auto.commit": False})
         self.consumer.assign([TopicPartition(topic, p, OFFSET_END) for p in partitions_of(bootstrap, topic)])
         self.lock = threading.Lock()
         self.since_ms, self.first = None, {}

@@ -22,8 +22,9 @@ def table(head, rows):
                       *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
-def rate_of(offsets, topic, rows, limit_s=240):
-    """Rows a second with which `topic` grows to `rows`, seen from its end offsets: the same eyes for Troupe and relay."""
+def rate_of(offsets, topic, rows, running, limit_s=240):
+    """Rows a second with which `topic` grows to `rows`, seen from its end offsets: the same eyes for Troupe and relay.
+    Gives up when running() is false."""
     deadline = time.monotonic() + limit_s
     begin = None
     while True:
@@ -33,6 +34,7 @@ def rate_of(offsets, topic, rows, limit_s=240):
         if seen >= rows:
             require(begin and begin[0] < rows, f"{rows} rows are too few to measure a rate")
             return (rows - begin[0]) / (now - begin[1])
+        require(running(), f"whoever fills {topic} ended at {seen} of {rows} rows")
         require(now < deadline, f"{topic} had {seen} of {rows} rows after {limit_s} s")
         time.sleep(POLL_S)
 
@@ -41,15 +43,21 @@ def rate_of(offsets, topic, rows, limit_s=240):
 
 def run_relay(bench, offsets, source, rows, **flags):
     target = bench.topic(bench.unique("relayed"), 4)
-    process = subprocess.Popen(bench.program("relay", source=source, target=target, max=rows, **flags),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    process = start_relay(bench, source=source, target=target, max=rows, **flags)
     try:
-        rate = rate_of(offsets, target, rows)
+        # It ends with its last row, which the broker may already have.
+        rate = rate_of(offsets, target, rows, lambda: process.poll() in (None, 0))
         process.wait(30)
     finally:
         process.kill()
+        process.wait()
     bench.delete(target)
     return rate
+
+
+def start_relay(bench, **flags):
+    """Its messages go to our own stderr; "ready" is not one that anybody needs."""
+    return subprocess.Popen(bench.program("relay", **flags), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
 
 def run_troupe(bench, offsets, source, rows, headers):
@@ -60,7 +68,7 @@ def run_troupe(bench, offsets, source, rows, headers):
     bench.topic(cluster.dlq, 1)
     node, = cluster.start("a")
     cluster.push(bench.models.games_v1)
-    rate = rate_of(offsets, cluster.preds, rows)
+    rate = rate_of(offsets, cluster.preds, rows, lambda: all(n.running for n in cluster.nodes.values()))
     node.stop()
     require(offsets.total(cluster.preds) == rows and offsets.total(cluster.dlq) == 0, "not one prediction for each row")
     bench.delete(cluster.preds, cluster.dlq)
@@ -108,8 +116,7 @@ def latency_through_troupe(bench, seconds, rate):
 
 def latency_through_relay(bench, seconds, rate):
     source, target = bench.topic(bench.unique("in"), 4), bench.topic(bench.unique("out"), 4)
-    process = subprocess.Popen(bench.program("relay", source=source, target=target, headers="model", linger=0),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    process = start_relay(bench, source=source, target=target, headers="model", linger=0)
     try:
         return bench.measure("latency_client", source=source, target=target, rate=rate, seconds=seconds,
                              limit_s=seconds + 60)
@@ -155,7 +162,7 @@ def run_wide(bench, offsets, source, rows, names, helped):
         cluster.wait_alive(cluster.node("s", {"node.roles": ["scorer"]}, cores=1))
     wait_until(lambda: cluster.run("model", "push", bench.models.wide, "--name", "games", "--features", ",".join(names),
                                    limit_s=60).code == 0, 60, "the wide model to be accepted", every_s=0.3)
-    rate = rate_of(offsets, cluster.preds, rows)
+    rate = rate_of(offsets, cluster.preds, rows, lambda: all(n.running for n in cluster.nodes.values()))
     time.sleep(1)       # the last heartbeat tells the last rows
     status = cluster.status()
     local, remote = dig(status, "rows_to_local"), dig(status, "rows_to_remote")

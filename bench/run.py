@@ -23,6 +23,7 @@ import subprocess
 import tempfile
 import time
 
+from confluent_kafka import KafkaException
 from kafka import Kafka, version as kafka_version
 
 import harness
@@ -111,7 +112,7 @@ def run_report(name, directory, wanted):
         bench = Bench(name, directory / "run", broker, wanted.build.resolve(), Models(directory / "models"), wanted.smoke)
         try:
             result, table = REPORTS[name](bench)
-        except harness.Failure as failure:
+        except (harness.Failure, KafkaException, subprocess.TimeoutExpired) as failure:
             print(f"{name}: {failure}\n{bench.logs()}", file=sys.stderr)
             return False
         finally:

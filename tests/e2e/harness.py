@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 
 import numpy
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # noqa: F401
 
 FEATURES = [f"G{i}" for i in range(1, 11)]
@@ -236,7 +236,7 @@ class Test:
         self.models, self.smoke = models, smoke
         self.bootstrap = kafka.bootstrap
         self.nodes, self.threads = [], []
-        self.admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
         self.dir.mkdir(parents=True, exist_ok=True)
 
     def cluster(self, name, **options):
@@ -245,6 +245,11 @@ class Test:
     def topic(self, name, partitions=4, config=None):
         future = self.admin.create_topics([NewTopic(name, partitions, 1, config=config or {})])[name]
         future.result(20)
+        # Created is not yet served: a broker tells of the leaders a moment later.
+        offsets = Offsets(self.bootstrap)
+        wait_until(lambda: len(offsets.partitions(name)) == partitions and offsets.answers(name), 10,
+                   f"topic {name} to be served", every_s=0.02)
+        offsets.close()
         return name
 
     def run(self, *arguments, stdin="", limit_s=30):
@@ -282,21 +287,28 @@ class Test:
 # ---- Kafka ----
 
 def partitions_of(bootstrap, topic):
-    return sorted(AdminClient({"bootstrap.servers": bootstrap}).list_topics(topic, 10).topics[topic].partitions)
+    return sorted(AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}).list_topics(topic, 10).topics[topic].partitions)
 
 
 class Offsets:
     """Asks for end offsets and committed offsets of topics, with one connection kept."""
 
     def __init__(self, bootstrap, group="e2e.nobody"):
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False,
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": group, "enable.auto.commit": False,
                                   "allow.auto.create.topics": False})
         self.known = {}
 
     def partitions(self, topic):
-        if topic not in self.known:
-            self.known[topic] = sorted(self.consumer.list_topics(topic, 10).topics[topic].partitions)
-        return self.known[topic]
+        found = self.known.get(topic) or sorted(self.consumer.list_topics(topic, 10).topics[topic].partitions)
+        if found:
+            self.known[topic] = found
+        return found
+
+    def answers(self, topic):
+        try:
+            return self.ends(topic) is not None
+        except KafkaException:
+            return False
 
     def ends(self, topic):
         """{partition: end offset}"""
@@ -316,7 +328,7 @@ class Offsets:
 
 def read_topic(bootstrap, topic, limit_s=60):
     """Everything that is in the topic now, as Records in the order of each partition."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "e2e.reader", "enable.auto.commit": False,
+    consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "e2e.reader", "enable.auto.commit": False,
                          "auto.offset.reset": "error", "fetch.message.max.bytes": 16 << 20,
                          "receive.message.max.bytes": 256 << 20, "allow.auto.create.topics": False,
                          "message.max.bytes": 32 << 20})
@@ -344,7 +356,7 @@ def read_topic(bootstrap, topic, limit_s=60):
 
 
 def open_producer(bootstrap, **more):
-    return Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 2_000_000,
+    return Producer({"bootstrap.servers": bootstrap, "log_level": 2, "linger.ms": 5, "queue.buffering.max.messages": 2_000_000,
                      "partitioner": "murmur2_random", "enable.idempotence": True, **more})
 
 
