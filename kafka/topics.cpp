@@ -317,6 +317,12 @@ result<void> topic_admin::impl::check(const cluster_topic& wanted, const rd_kafk
                                            "until that is changed: kafka-configs.sh --alter --entity-type topics "
                                            "--entity-name {0} --add-config cleanup.policy={2}", wanted.name, policy,
                                            wanted.policy));
+  const auto keep = wanted.configs.find("retention.ms");
+  if (keep != wanted.configs.end() && keep->second == "-1" && (*set)["retention.ms"] != "-1")
+    return fail(errc::invalid, fmt::format("topic \"{0}\" has retention.ms={1}: what is in it would be deleted while it is "
+                                           "needed; set it to -1: kafka-configs.sh --alter --entity-type topics "
+                                           "--entity-name {0} --add-config retention.ms=-1", wanted.name,
+                                           (*set)["retention.ms"]));
   return {};
 }
 
