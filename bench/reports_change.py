@@ -14,11 +14,12 @@ PARTITIONS = 6
 
 
 class Tail(threading.Thread):
-    """Follows an output topic: for each source partition, when an outcome of a row that is younger than `since_ms` came."""
+    """Follows an output topic: for each source partition, when the first outcome of a row from after begin() came."""
 
     def __init__(self, bootstrap, topic):
         super().__init__(daemon=True)
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "bench.tail", "enable.auto.commit": False})
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "bench.tail",
+                                  "enable.auto.commit": False})
         self.consumer.assign([TopicPartition(topic, p, OFFSET_END) for p in partitions_of(bootstrap, topic)])
         self.lock = threading.Lock()
         self.since_ms, self.first = None, {}
@@ -51,11 +52,8 @@ class Tail(threading.Thread):
             self.join(10)
 
 
-def coordinator_of(status, names):
-    """The acting coordinator's node, wherever `status --json` names it."""
-    found = status.get("coordinator", "")
-    text = str(found.get("node", found.get("name", "")) if isinstance(found, dict) else found)
-    return next((name for name in names if text == name or text.startswith(name + "/") or text.startswith(name + " ")), None)
+def coordinator_of(status):
+    return status["cluster"]["coordinator"]["node"]
 
 
 def failover(bench):
@@ -71,13 +69,13 @@ def failover(bench):
     wait_until(lambda: offsets.total(cluster.preds) > 1_000, 30, "rows to flow")
     results = []
     for number in range(tries):
-        names = list(cluster.nodes)
-        ruler = coordinator_of(cluster.status(), names)
-        others = [name for name in names if name != ruler]
-        victim = ruler if number % 2 == 0 and ruler else others[number // 2 % len(others)]
+        ruler = coordinator_of(cluster.status())
+        others = [name for name in cluster.nodes if name != ruler]
+        victim = ruler if number % 2 == 0 else others[number // 2 % len(others)]
         cluster.nodes[victim].kill()
         killed = tail.begin()
-        wait_until(lambda: len(tail.arrived()) == PARTITIONS, 40, lambda: f"partitions to flow: {tail.arrived().keys()}", 0.01)
+        wait_until(lambda: len(tail.arrived()) == PARTITIONS, 40,
+                   lambda: f"every partition to flow; these do: {sorted(tail.arrived())}", every_s=0.01)
         results.append({"coordinator": victim == ruler, "seconds": max(tail.arrived().values()) - killed})
         cluster.nodes[victim].start()
         cluster.wait_ready(victim)
@@ -101,9 +99,9 @@ def push(bench):
         bench.models.variant(number)
 
     def window(number):
-        client = subprocess.Popen(bench.program("latency_client", source=cluster.source, target=cluster.preds, rate=rate,
-                                                seconds=seconds, warmup=3), stdout=subprocess.PIPE, text=True,
-                                  stdin=subprocess.DEVNULL)
+        command = bench.program("latency_client", source=cluster.source, target=cluster.preds, rate=rate,
+                                seconds=seconds, warmup=3)
+        client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
         time.sleep(4 + seconds / 2)
         if number:
             file = bench.models.dir / f"games_variant_{number}.onnx"

@@ -13,8 +13,9 @@ def spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
 
 
-def shown(values, unit=1_000):
-    return f"{statistics.median(values) / unit:,.0f} ({min(values) / unit:,.0f}-{max(values) / unit:,.0f})"
+def figure(values, form):
+    """Median (least-most)"""
+    return f"{statistics.median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
 
 
 def table(head, rows):
@@ -96,9 +97,11 @@ def throughput(bench):
     for ours, theirs in (("troupe, no headers", "relay, key"), ("troupe, troupe.model", "relay, key and header"),
                          ("troupe, no headers", "relay, value only"), ("troupe, troupe.model", "relay, value only")):
         ratios[f"{ours} / {theirs}"] = [a / b for a, b in zip(rates[ours], rates[theirs])]
-    text = table(["thousand rows/s", "median (least-most)"], [[k, shown(v)] for k, v in rates.items()])
+    text = table(["thousand rows/s", "median (least-most)"],
+                 [[k, figure([r / 1e3 for r in v], ",.0f")] for k, v in rates.items()])
     text += "\n\n" + table(["ratio of a round's runs", "median", "least-most"],
-                           [[k, f"{statistics.median(v):.2f}", f"{min(v):.2f}-{max(v):.2f}"] for k, v in ratios.items()])
+                           [[k, f"{statistics.median(v):.2f}", f"{min(v):.2f}-{max(v):.2f}"]
+                            for k, v in ratios.items()])
     return {"rows": rows, "rates": rates, "ratios": ratios, "summary": {k: spread(v) for k, v in ratios.items()}}, text
 
 
@@ -136,20 +139,11 @@ def latency(bench):
         for one in results:
             require(one["n"] == one["sent"], f"{name}: {one['sent'] - one['n']} rows never came back")
     names = ["p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms"]
-    rows = [[who, *(f"{statistics.median(r[n] for r in results):.2f} "
-                    f"({min(r[n] for r in results):.2f}-{max(r[n] for r in results):.2f})" for n in names)]
-            for who, results in runs.items()]
+    rows = [[who, *(figure([r[n] for r in results], ".2f") for n in names)] for who, results in runs.items()]
     return {"rate": rate, "seconds": seconds, "runs": runs}, table(["ms", *(n[:-3] for n in names)], rows)
 
 
 # ---- scale ----
-
-def dig(value, key):
-    """Sum of all numbers called `key`, however deep."""
-    if isinstance(value, dict):
-        return sum(v if k == key and isinstance(v, (int, float)) else dig(v, key) for k, v in value.items())
-    return sum(dig(v, key) for v in value) if isinstance(value, list) else 0
-
 
 def run_wide(bench, offsets, source, rows, names, helped):
     cluster = bench.cluster(bench.unique("scale"), create=False, pipeline={
@@ -165,16 +159,17 @@ def run_wide(bench, offsets, source, rows, names, helped):
     rate = rate_of(offsets, cluster.preds, rows, lambda: all(n.running for n in cluster.nodes.values()))
     time.sleep(1)       # the last heartbeat tells the last rows
     status = cluster.status()
-    local, remote = dig(status, "rows_to_local"), dig(status, "rows_to_remote")
+    stats = [node["stats"] for node in status["cluster"]["nodes"]]
+    produced, elsewhere = (sum(s[n] for s in stats) for n in ("rows_produced", "rows_scored_elsewhere"))
     require(offsets.total(cluster.dlq) == 0, "rows were rejected")
     for node in cluster.nodes.values():
         node.stop()
     bench.delete(cluster.preds, cluster.dlq)
-    return rate, remote / max(1, local + remote)
+    return rate, elsewhere / produced
 
 
 def scale(bench):
-    """A node that does all on one core, alone and beside a node on another core that only scores; 2,000 features a row."""
+    """A node that does all on one core, alone and beside one on another core that only scores; 2,000 features a row."""
     rows, rounds = (6_000, 1) if bench.smoke else (60_000, 5)
     names = [f"F{i}" for i in range(1, 2_001)]
     source = bench.topic("wide", 4)
@@ -188,8 +183,8 @@ def scale(bench):
         shares.append(share)
     gains = [b / a for a, b in zip(alone, together)]
     text = table(["", "median (least-most)"], [
-        ["one node, thousand rows/s", f"{statistics.median(alone) / 1e3:.1f} ({min(alone) / 1e3:.1f}-{max(alone) / 1e3:.1f})"],
-        ["with a scorer beside it", f"{statistics.median(together) / 1e3:.1f} ({min(together) / 1e3:.1f}-{max(together) / 1e3:.1f})"],
-        ["ratio", f"{statistics.median(gains):.2f} ({min(gains):.2f}-{max(gains):.2f})"],
-        ["share of the rows it took", f"{statistics.median(shares):.0%} ({min(shares):.0%}-{max(shares):.0%})"]])
+        ["one node, thousand rows/s", figure([r / 1e3 for r in alone], ".1f")],
+        ["with a scorer beside it", figure([r / 1e3 for r in together], ".1f")],
+        ["ratio", figure(gains, ".2f")],
+        ["share of the rows it took", figure(shares, ".0%")]])
     return {"rows": rows, "alone": alone, "together": together, "shares": shares, "features": len(names)}, text

@@ -3,8 +3,9 @@
 
     python3 bench/run.py [throughput] [latency] [scale] [failover] [push] [--smoke] [--build build/release]
 
-Without names all reports run. Each writes build/bench/<report>.json and prints its table as Markdown. Whatever is compared
-runs in alternation (A B A B ...) in the same session, since a shared machine drifts. --smoke only shows that the reports work.
+Without names all reports run. Each writes build/bench/<report>.json and prints its table as Markdown. Whatever is
+compared runs in alternation (A B A B ...) in the same session, since a shared machine drifts. --smoke only shows that
+the reports work.
 """
 import pathlib
 import sys
@@ -71,8 +72,8 @@ def machine():
     cpu = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     commit = subprocess.run(["git", "-C", str(environment.ROOT), "rev-parse", "--short", "HEAD"], capture_output=True,
                             text=True).stdout.strip()
-    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": platform.release(), "kafka": kafka_version(), "commit": commit,
-            "load_before": os.getloadavg()[0], "date": time.strftime("%Y-%m-%d")}
+    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": platform.release(), "kafka": kafka_version(),
+            "commit": commit, "load_before": os.getloadavg()[0], "date": time.strftime("%Y-%m-%d")}
 
 
 def options():
@@ -109,7 +110,8 @@ def run_report(name, directory, wanted):
     about = machine()
     # A broker for each report: what one leaves behind must not slow the next.
     with Kafka(directory / "kafka", properties={"message.max.bytes": 33554432}) as broker:
-        bench = Bench(name, directory / "run", broker, wanted.build.resolve(), Models(directory / "models"), wanted.smoke)
+        models = Models(directory / "models")
+        bench = Bench(name, directory / "run", broker, wanted.build.resolve(), models, wanted.smoke)
         try:
             result, table = REPORTS[name](bench)
         except (harness.Failure, KafkaException, subprocess.TimeoutExpired) as failure:

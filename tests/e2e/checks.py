@@ -1,8 +1,8 @@
 """Proves the promises on what a run left in Kafka: nothing here knows how Troupe works, only what must come out.
 
-Every output carries the header troupe.source ("dsp/3/1234567"), every dead letter __connect.errors.topic/partition/offset;
-so each outcome is traced to the one source record it belongs to. tests/e2e/test_checker.py plants a fault of each kind
-and demands that it is found.
+Every output carries the header troupe.source ("dsp/3/1234567"), every dead letter the headers
+__connect.errors.topic/partition/offset; so each outcome is traced to the one source record it belongs to.
+tests/e2e/test_checker.py plants a fault of each kind and demands that it is found.
 """
 import collections
 import json
@@ -52,7 +52,7 @@ class Findings:
 
     def require_clean(self, duplicates_max=0):
         if self.duplicates > duplicates_max:
-            self.add("duplicate", f"{self.duplicates} outcomes more than source records; at most {duplicates_max} allowed")
+            self.add("duplicate", f"{self.duplicates} outcomes too many; at most {duplicates_max} allowed")
         if self.problems:
             raise Failure("\n".join(f"{kind}: {len(found)} x, such as {'; '.join(map(str, found[:SHOWN]))}"
                                     for kind, found in self.problems.items()))
@@ -82,7 +82,7 @@ def check(sources, outputs, dead_letters=(), predict=None):
                 found.duplicates += 1
                 continue
             first[where] = Outcome(where, record, dead)
-            # Order is promised per source partition within an output partition; a repetition after a crash comes second.
+            # Order is promised per source partition within an output partition, leaving out repetitions after a crash.
             lane = (where[0], where[1], record.topic, record.partition)
             if last_offset.get(lane, -1) > where[2]:
                 found.add("disorder", f"{where} after offset {last_offset[lane]} in {record.topic}/{record.partition}")
@@ -128,7 +128,8 @@ def _check_values(found, outcomes, by_source, predict):
                 found.add("carried", f"{outcome.source}: User_ID {prediction.get('User_ID')} instead of {user}")
         got = numpy.array([p.get("pred", numpy.nan) for p in predictions], dtype=numpy.float64)
         difference = numpy.abs(got - expected)
-        found.worst_difference = max(found.worst_difference, float(numpy.nanmax(numpy.nan_to_num(difference), initial=0)))
+        worst = float(numpy.max(numpy.nan_to_num(difference), initial=0))
+        found.worst_difference = max(found.worst_difference, worst)
         for i in numpy.flatnonzero(~(difference <= TOLERANCE)):
             found.add("value", f"{group[i].source}: {got[i]!r} instead of {expected[i]!r} by version {version}")
 
@@ -154,8 +155,8 @@ def _user_of(value):
 
 
 class CommitWatch(threading.Thread):
-    """Samples committed offsets, then the ends of the outcome topics, while a test runs. verify() afterwards proves of every
-    sample that each source record below the committed offset had an outcome by then."""
+    """Samples committed offsets, then the ends of the outcome topics, while a test runs. verify() afterwards proves of
+    every sample that each source record below the committed offset had an outcome by then."""
 
     def __init__(self, bootstrap, group, source, outcome_topics, every_s=0.1):
         super().__init__(daemon=True)

@@ -1,13 +1,12 @@
 """What the end-to-end tests drive: the troupe binary, nodes as real processes, topics of a real Kafka, rows.
 
-Every wait has a limit and says what it waited for. Processes are ended by their own id. Each test gets a Test object with a
-directory of its own (configs, logs), and topics and a cluster name that no other test uses.
+Every wait has a limit and says what it waited for. Processes are ended by their own id. Each test gets a Test object
+with a directory of its own (configs, logs), and topics and a cluster name that no other test uses.
 """
 import collections
 import contextlib
 import ctypes
 import json
-import os
 import pathlib
 import signal
 import socket
@@ -19,7 +18,7 @@ import urllib.request
 
 import numpy
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # noqa: F401
+from confluent_kafka.admin import AdminClient, NewTopic
 
 FEATURES = [f"G{i}" for i in range(1, 11)]
 
@@ -206,7 +205,7 @@ class Cluster:
                        lambda: f"node {node.name} to be ready (it says {node.http('/readyz')})")
 
     def push(self, file, name="games", *more, limit_s=60):
-        """Pushes a model, again while there is no coordinator yet; its inputs are the games features unless told more."""
+        """Pushes a model, again while there is no coordinator; its inputs are the games features unless told more."""
         deadline = time.monotonic() + limit_s
         while True:
             done = self.run("model", "push", str(file), "--name", name, *(more or ("--features", ",".join(FEATURES))))
@@ -287,15 +286,16 @@ class Test:
 # ---- Kafka ----
 
 def partitions_of(bootstrap, topic):
-    return sorted(AdminClient({"bootstrap.servers": bootstrap, "log_level": 2}).list_topics(topic, 10).topics[topic].partitions)
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    return sorted(admin.list_topics(topic, 10).topics[topic].partitions)
 
 
 class Offsets:
     """Asks for end offsets and committed offsets of topics, with one connection kept."""
 
     def __init__(self, bootstrap, group="e2e.nobody"):
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": group, "enable.auto.commit": False,
-                                  "allow.auto.create.topics": False})
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": group,
+                                  "enable.auto.commit": False, "allow.auto.create.topics": False})
         self.known = {}
 
     def partitions(self, topic):
@@ -328,7 +328,8 @@ class Offsets:
 
 def read_topic(bootstrap, topic, limit_s=60):
     """Everything that is in the topic now, as Records in the order of each partition."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "e2e.reader", "enable.auto.commit": False,
+    consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "e2e.reader",
+                         "enable.auto.commit": False,
                          "auto.offset.reset": "error", "fetch.message.max.bytes": 16 << 20,
                          "receive.message.max.bytes": 256 << 20, "allow.auto.create.topics": False,
                          "message.max.bytes": 32 << 20})
@@ -356,8 +357,9 @@ def read_topic(bootstrap, topic, limit_s=60):
 
 
 def open_producer(bootstrap, **more):
-    return Producer({"bootstrap.servers": bootstrap, "log_level": 2, "linger.ms": 5, "queue.buffering.max.messages": 2_000_000,
-                     "partitioner": "murmur2_random", "enable.idempotence": True, **more})
+    return Producer({"bootstrap.servers": bootstrap, "log_level": 2, "linger.ms": 5,
+                     "queue.buffering.max.messages": 2_000_000, "partitioner": "murmur2_random",
+                     "enable.idempotence": True, **more})
 
 
 def produce(bootstrap, topic, rows, **more):

@@ -73,8 +73,9 @@ class Models:
         """A games model unlike all others, for pushing again and again: the same bytes would be the same version."""
         fitted = self.estimators[1]
         weights = fitted.coef_[0] * (1 + number / 1_000)
-        return linear_classifier(numpy.vstack([-weights, weights]), numpy.concatenate([-fitted.intercept_, fitted.intercept_]),
-                                 [0, 1], "LOGISTIC", self.dir / f"games_variant_{number}.onnx")
+        intercepts = numpy.concatenate([-fitted.intercept_, fitted.intercept_])
+        return linear_classifier(numpy.vstack([-weights, weights]), intercepts, [0, 1], "LOGISTIC",
+                                 self.dir / f"games_variant_{number}.onnx")
 
     @functools.cached_property
     def heavy(self):

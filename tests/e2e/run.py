@@ -3,8 +3,8 @@
 
     python3 tests/e2e/run.py [--smoke] [--only TEXT] [--list] [--results FILE] [--troupe build/release/troupe] [--keep]
 
-A test is a function named unit__condition__expected in tests/e2e/test_*.py that takes a harness.Test. --only runs those whose
-name (or file) contains the text. --smoke runs the same tests with fewer rows, and leaves out those marked @full_only.
+A test is a function named unit__condition__expected in tests/e2e/test_*.py that takes a harness.Test. --only runs those
+whose name (or file) contains the text. --smoke runs the same tests with fewer rows, without those marked @full_only.
 Exit code 1 when one failed.
 """
 import environment
@@ -68,8 +68,8 @@ def run_one(function, test):
         function(test)
         return None
     except (harness.Failure, OutOfTime) as failure:
-        where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in traceback.extract_tb(failure.__traceback__)
-                 if frame.filename.startswith(str(HERE))][1:]
+        where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+                 for frame in traceback.extract_tb(failure.__traceback__) if frame.filename.startswith(str(HERE))][1:]
         return f"{failure}\n(at {' > '.join(where)})"
     except Exception:   # a bug in a test is a failed test, and the others still run
         return traceback.format_exc()

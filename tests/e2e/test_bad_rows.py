@@ -137,7 +137,8 @@ def check_reasons(test, cluster, bad):
             wrong.append(f"{name}: the source's own headers were not kept: {letter.headers}")
         if letter.value != bad[name][0] and name != "10 MB row":
             wrong.append(f"{name}: the value is not the original")
-        if code in ("MISSING_FEATURE", "NULL_FEATURE", "WRONG_TYPE") and not letter.headers.get("__troupe.errors.feature"):
+        of_a_feature = code in ("MISSING_FEATURE", "NULL_FEATURE", "WRONG_TYPE")
+        if of_a_feature and not letter.headers.get("__troupe.errors.feature"):
             wrong.append(f"{name}: no header __troupe.errors.feature")
     require(not wrong, f"{len(wrong)} dead letters are not as they should be:\n" + "\n".join(wrong[:30]))
 

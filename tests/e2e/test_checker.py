@@ -61,7 +61,8 @@ def checker__planted_duplicate__is_found_beyond_the_cap(_test):
 
 def checker__planted_swap__is_found(_test):
     sources, outputs, dead = planted()
-    outputs[14], outputs[16] = outputs[14]._replace(offset=outputs[16].offset), outputs[16]._replace(offset=outputs[14].offset)
+    first, second = outputs[14], outputs[16]        # of the same source partition, in the same output partition
+    outputs[14], outputs[16] = first._replace(offset=second.offset), second._replace(offset=first.offset)
     expect_found("disorder", sources, outputs, dead)
 
 

@@ -1,4 +1,4 @@
-"""Rows in, outcomes out: every row exactly once, in order, with scikit-learn's value; and what faults may do to that."""
+"""Rows in, outcomes out: every row once, in order, with scikit-learn's value; and what faults may do to that."""
 import time
 
 import checks

@@ -32,7 +32,7 @@ def config__typo__is_refused_with_the_nearest_name(test):
     cluster = test.cluster("typo", create=False, pipeline={"max_batch_sise": 3})
     cluster.content["cluster"]["nmae"] = "x"
     cluster.write()
-    for arguments in (["config", "check", str(cluster.config)], ["node", "--config", str(cluster.config), "--name", "a"]):
+    for arguments in (["config", "check", cluster.config], ["node", "--config", cluster.config, "--name", "a"]):
         refused(test.run(*arguments), "max_batch_sise", "max_batch_size", "nmae")
     refused(test.run("node", "--confg", "x"), code=2)
     refused(test.run("nod"), code=2)
@@ -111,7 +111,8 @@ def model_push__bad_file__is_refused_and_the_old_version_goes_on(test):
         refused(cluster.run("model", "push", file, "--name", "games", "--features", ",".join(FEATURES)))
         refused(test.run("score", "--model", file, "--features", ",".join(FEATURES), stdin="{}\n"))
     refused(cluster.run("model", "push", test.dir / "nowhere.onnx", "--name", "games"), "nowhere.onnx")
-    refused(cluster.run("model", "push", test.models.games_v2, "--name", "../x", "--features", ",".join(FEATURES)), "../x")
+    named = cluster.run("model", "push", test.models.games_v2, "--name", "../x", "--features", ",".join(FEATURES))
+    refused(named, "../x")
     produce(test.bootstrap, cluster.source, games_rows(100))
     wait_for_outcomes(test, cluster, 100, 20)
     require({r.headers["troupe.model"] for r in read_topic(test.bootstrap, cluster.preds)} == {b"games@1"},

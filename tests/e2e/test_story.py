@@ -7,8 +7,14 @@ from harness import FEATURES, Offsets, features_of, games_rows, read_topic, requ
 
 EXAMPLES = ROOT / "examples"
 
+USER = "4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"
 ROW = ('{"G1":0,"G2":1,"G3":0,"G4":1,"G5":0,"G6":1,"G7":0,"G8":1,"G9":0,"G10":1,'
-       '"User_ID":"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"}')
+       f'"User_ID":"{USER}"}}')
+
+
+def produce_row(cluster):
+    done = cluster.run("produce", "--topic", cluster.source, "--key-field", "User_ID", stdin=ROW + "\n")
+    require(done.code == 0, f"produce: {done}")
 
 
 def topics__create_list_describe_delete__do_what_they_say(test):
@@ -58,12 +64,12 @@ def story__one_node_and_two_versions__rows_are_scored_by_the_current_one(test):
     require(node.http("/readyz")[0] != 200, "ready before there is a model")
     cluster.push(EXAMPLES / "games.onnx", "games", "--json")
     cluster.wait_ready("a")
-    test.ok("produce", "--topic", cluster.source, "--key-field", "User_ID", "--config", cluster.config, stdin=ROW + "\n")
+    produce_row(cluster)
     first = outputs(test, cluster, 1)[0]
     value = json.loads(first.value)
-    require(list(value) == ["User_ID", "pred"] and value["User_ID"] == "4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01", f"{first}")
+    require(list(value) == ["User_ID", "pred"] and value["User_ID"] == USER, f"{first}")
     source = read_topic(test.bootstrap, cluster.source)[0]
-    require(first.key == source.key == b"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01", f"key {first.key}")
+    require(first.key == source.key == USER.encode(), f"key {first.key}")
     require(first.timestamp == source.timestamp, "the timestamp was not kept")
     require(first.headers == {"troupe.model": b"games@1",
                               "troupe.source": f"{cluster.source}/{source.partition}/0".encode()}, f"{first.headers}")
@@ -73,7 +79,7 @@ def story__one_node_and_two_versions__rows_are_scored_by_the_current_one(test):
     wait_until(lambda: "2" in cluster.run("model", "list").out, 10, "version 2 in model list", every_s=0.3)
 
     def second_version():
-        test.ok("produce", "--topic", cluster.source, "--key-field", "User_ID", "--config", cluster.config, stdin=ROW + "\n")
+        produce_row(cluster)
         return [r for r in read_topic(test.bootstrap, cluster.preds) if r.headers["troupe.model"] == b"games@2"]
     later = wait_until(second_version, 20, "a row scored by games@2", every_s=0.3)[0]
     require(json.loads(later.value)["pred"] != value["pred"], "both versions give the same prediction")
@@ -104,7 +110,8 @@ def score__file_of_rows__gives_what_scikit_learn_gives(test):
     expected = test.models.predict(1, features_of(rows))
     worst = max(abs(line["pred"] - e) for line, e in zip(lines, expected))
     require(worst <= 1e-6, f"differs by {worst}")
-    require([line["User_ID"] for line in lines] == [json.loads(row)["User_ID"] for row in rows], "other order or other ids")
+    users = [json.loads(row)["User_ID"] for row in rows]
+    require([line["User_ID"] for line in lines] == users, "other order or other ids")
 
 
 def score__bad_row__is_reported_and_the_rest_scored(test):
@@ -117,10 +124,10 @@ def score__bad_row__is_reported_and_the_rest_scored(test):
 def output__headers__are_read_by_kcat(test):
     cluster = test.cluster("kcat")
     cluster.up("a")
-    test.ok("produce", "--topic", cluster.source, "--key-field", "User_ID", "--config", cluster.config, stdin=ROW + "\n")
+    produce_row(cluster)
     outputs(test, cluster, 1)
     shown = subprocess.run(["kcat", "-b", test.bootstrap, "-C", "-t", cluster.preds, "-e", "-q", "-f", "%k|%h|%s\n"],
                            capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
     key, headers, value = shown.stdout.strip().split("|")
-    require(key == "4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01" and "pred" in json.loads(value), shown.stdout)
+    require(key == USER and "pred" in json.loads(value), shown.stdout)
     require("troupe.model=games@1" in headers and f"troupe.source={cluster.source}/" in headers, headers)
