@@ -3,7 +3,7 @@ import time
 
 import checks
 from harness import Offsets, games_rows, produce, read_topic, require, wait_until
-from marks import limit
+from marks import full_only, limit
 
 PARTITIONS = 4
 # Small enough that a crash repeats visibly fewer rows than there are.
@@ -152,3 +152,42 @@ def delivery__scorer_only_node_killed__its_batches_are_done_elsewhere(test):
     wait_for_outcomes(test, cluster, count, 30)
     wait_for_commits(test, cluster)
     examine(test, cluster).require_clean()              # the lane lived on, so not even a duplicate
+
+
+@limit(120)
+def starting_offsets__latest_and_explicit__skip_what_lies_before(test):
+    late = test.cluster("latest", partitions=2, pipeline={"startingOffsets": "latest"})
+    given = test.cluster("given", partitions=2)
+    given.content["pipelines"][0]["startingOffsets"] = {given.source: {"0": 7, "1": -2}}
+    given.write()
+    for cluster in (late, given):
+        for partition in (0, 1):
+            produce(test.bootstrap, cluster.source, ((k, v, partition, None) for k, v in games_rows(10)))
+    late.up("l")
+    given.up("g")
+    wait_for_outcomes(test, given, 13, 20)
+    offsets = Offsets(test.bootstrap, late.group)
+    # The start is committed before the first row is read, so that a crash right after it skips nothing.
+    wait_until(lambda: offsets.committed(late.source) == {0: 10, 1: 10}, 15, "the start to be committed", every_s=0.2)
+    produce(test.bootstrap, late.source, games_rows(20, seed=2))
+    wait_for_outcomes(test, late, 20, 20)
+    came = sorted(checks.source_of(r)[1:] for r in read_topic(test.bootstrap, given.preds))
+    require(came == [(0, o) for o in range(7, 10)] + [(1, o) for o in range(10)], f"{came}")
+    late_ones = {checks.source_of(r)[2] for r in read_topic(test.bootstrap, late.preds)}
+    require(min(late_ones) >= 10, "a row from before the start was scored")
+
+
+@full_only
+@limit(180)
+def delivery__broker_restarted__nothing_lost(test):
+    cluster = test.cluster("brokerless", partitions=PARTITIONS, pipeline=CAP)
+    cluster.up("a", "b")
+    feeder = test.feed(cluster.source, games_rows(1_000_000), 1_000)
+    time.sleep(3)
+    test.kafka.restart()
+    time.sleep(5)
+    count = feeder.stop()
+    wait_for_outcomes(test, cluster, count, 60)
+    wait_for_commits(test, cluster, 30)
+    # A restart may outlast kafka_loss_timeout_ms, after which lanes start anew at what was committed.
+    examine(test, cluster).require_clean(duplicates_max=2 * CAP["max_uncommitted_rows"])
