@@ -21,7 +21,11 @@ def http__while_rows_flow__metrics_health_readiness_and_status_answer(test):
         code, text = node.http("/metrics")
         require(code == 200, f"/metrics: {code}")
         return text
-    wait_until(lambda: "INVALID_JSON" in metrics() and "NOT_AN_OBJECT" in metrics(), 10, "rejections by code")
+
+    def rejected(code):
+        return [float(line.split()[-1]) for line in metrics().splitlines()
+                if line.startswith("troupe_rows_rejected_total{") and f'code="{code}"' in line]
+    wait_until(lambda: rejected("INVALID_JSON") == [1] and rejected("NOT_AN_OBJECT") == [1], 10, "rejections by code")
     text = metrics()
     for word in ("troupe_", "_total", "_seconds_bucket", "consumer_lag", 'version="', 'pipeline="games"'):
         require(word in text, f"/metrics has no {word}")
