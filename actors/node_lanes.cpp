@@ -10,11 +10,6 @@ namespace {
 
 constexpr milliseconds backoff_first{100}, backoff_max{5'000};
 
-const node_pipeline& pipeline_of(self_ptr self, const std::string& name) {
-  auto& pipelines = self->state.cfg.pipelines;
-  return *std::find_if(pipelines.begin(), pipelines.end(), [&](auto& p) { return p.name == name; });
-}
-
 void put_off(self_ptr self, node_state::lane& lane) {
   lane.backoff = std::clamp(lane.backoff * 2, backoff_first, backoff_max);
   lane.respawn_at = now(self) + lane.backoff;
