@@ -57,6 +57,7 @@ struct fake_lane {
   bool hold_deliveries = false;                 ///< records wait for deliver()
   bool hold_commits = false;                    ///< commits wait for finish_commits()
   bool fail_commits = false;
+  bool lose_records = false;                    ///< says that records are durable, and loses them: for canaries only
   std::size_t capacity = std::numeric_limits<std::size_t>::max(); ///< of the sink's queue
   std::size_t output_bytes_max = 1u << 20, dead_letter_bytes_max = 1u << 20;
   std::function<void(const fake_lane&, const std::vector<partition_commit>&)> on_commit; ///< before it takes effect
@@ -137,7 +138,7 @@ inline void fake_lane::deliver(std::size_t n, bool ok) {
   for (; n > 0 && !pending.empty(); --n) {
     auto next = std::move(pending.front());
     pending.pop_front();
-    if (ok)
+    if (ok && !lose_records)
       kafka.append(next.to == produce_record::target::output ? topics.output_topic : topics.dead_letter_topic,
                    next.partition, std::move(next.record));
     if (!deliveries.empty() && deliveries.back().token == next.token && deliveries.back().ok == ok)
