@@ -27,30 +27,30 @@ std::unique_ptr<control_writer> make_control_writer(const kafka_properties& user
 }
 
 kafka_control_writer::kafka_control_writer(kafka_properties user, const std::string& cluster)
-  : user_(std::move(user)), topic_(control_topic(cluster)), id_("troupe." + cluster + ".coordinator") {}
+    : user_(std::move(user))
+    , topic_(control_topic(cluster))
+    , id_("troupe." + cluster + ".coordinator") {}
 
 result<void> kafka_control_writer::open(milliseconds limit) {
   const deadline until(limit);
   client_.reset();
-  if (auto exists = require_topic(user_, topic_, until.left()); !exists)
-    return exists;
+  if (auto exists = require_topic(user_, topic_, until.left()); !exists) return exists;
   const kafka_properties fixed = {
-    {"transactional.id", id_},
-    {"enable.idempotence", "true"},
-    {"acks", "all"},
-    {"transaction.timeout.ms", transaction_timeout_ms},
-    {"message.timeout.ms", transaction_timeout_ms},
-    {"linger.ms", "0"},
-    {"retry.backoff.ms", "20"},
-    {"reconnect.backoff.max.ms", "1000"},
-    {"socket.nagle.disable", "true"},
+      {"transactional.id", id_},
+      {"enable.idempotence", "true"},
+      {"acks", "all"},
+      {"transaction.timeout.ms", transaction_timeout_ms},
+      {"message.timeout.ms", transaction_timeout_ms},
+      {"linger.ms", "0"},
+      {"retry.backoff.ms", "20"},
+      {"reconnect.backoff.max.ms", "1000"},
+      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user_, fixed, 0, [this](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, this);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   });
-  if (!client)
-    return tl::make_unexpected(client.error());
+  if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = close_limit;
   client_ = std::move(*client);
   for (;;) {
@@ -59,9 +59,9 @@ result<void> kafka_control_writer::open(milliseconds limit) {
       learn_leader(until);
       return {};
     }
-    if (rd_kafka_error_is_retriable(failure.get()) && !until.passed())
-      continue;
-    return tl::make_unexpected(lose(make_error(failure.get(), fmt::format("can't take over writing topic \"{}\"", topic_))));
+    if (rd_kafka_error_is_retriable(failure.get()) && !until.passed()) continue;
+    return tl::make_unexpected(
+        lose(make_error(failure.get(), fmt::format("can't take over writing topic \"{}\"", topic_))));
   }
 }
 
@@ -69,7 +69,8 @@ void kafka_control_writer::learn_leader(const deadline& until) {
   // Else the first append finds out about its topic only at the next round of a timer of 1 s.
   const topic_ptr topic(rd_kafka_topic_new(client_.get(), topic_.c_str(), nullptr));
   const struct rd_kafka_metadata* metadata = nullptr;
-  if (topic && rd_kafka_metadata(client_.get(), 0, topic.get(), &metadata, until.left_ms()) == RD_KAFKA_RESP_ERR_NO_ERROR)
+  if (topic &&
+      rd_kafka_metadata(client_.get(), 0, topic.get(), &metadata, until.left_ms()) == RD_KAFKA_RESP_ERR_NO_ERROR)
     rd_kafka_metadata_destroy(metadata);
 }
 
@@ -85,37 +86,37 @@ result<std::int64_t> kafka_control_writer::append(std::span<const log_write> rec
       return client_ ? result<void>(tl::make_unexpected(abort(std::move(cause), until)))
                      : result<void>(tl::make_unexpected(std::move(cause)));
     });
-  if (done)
-    done = commit(until);
-  if (!done)
-    return tl::make_unexpected(done.error());
-  // Nobody else can write in between, so any offset tells the first. The broker gives none for a batch that it recognises as
-  // a repetition of an older one.
+  if (done) done = commit(until);
+  if (!done) return tl::make_unexpected(done.error());
+  // Nobody else can write in between, so any offset tells the first. The broker gives none for a batch that it
+  // recognises as a repetition of an older one.
   for (std::size_t i = 0; i < records.size(); ++i)
-    if (receipt_.offsets[i] >= 0)
-      return receipt_.offsets[i] - static_cast<std::int64_t>(i);
-  return tl::make_unexpected(lose({errc::timeout, fmt::format("topic \"{}\" was written, but the broker did not say at which "
-                                                              "offset; read it to find out", topic_)}));
+    if (receipt_.offsets[i] >= 0) return receipt_.offsets[i] - static_cast<std::int64_t>(i);
+  return tl::make_unexpected(
+      lose({errc::timeout, fmt::format("topic \"{}\" was written, but the broker did not say at which "
+                                       "offset; read it to find out",
+                                       topic_)}));
 }
 
 result<void> kafka_control_writer::begin() {
   const error_ptr failure(rd_kafka_begin_transaction(client_.get()));
-  if (!failure)
-    return {};
-  return tl::make_unexpected(lose(make_error(failure.get(), fmt::format("can't begin a transaction on topic \"{}\"", topic_))));
+  if (!failure) return {};
+  return tl::make_unexpected(
+      lose(make_error(failure.get(), fmt::format("can't begin a transaction on topic \"{}\"", topic_))));
 }
 
 result<void> kafka_control_writer::produce(std::span<const log_write> records) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& key = records[i].key;
-    const std::string_view text = records[i].value ? std::string_view(*records[i].value) : std::string_view(); // null: tombstone
+    const std::string_view text =
+        records[i].value ? std::string_view(*records[i].value) : std::string_view(); // null: tombstone
     const auto code = rd_kafka_producev(
-      client_.get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-      RD_KAFKA_V_KEY(key.data(), key.size()),
-      RD_KAFKA_V_VALUE(const_cast<char*>(text.data()), text.size()),
-      RD_KAFKA_V_OPAQUE(as_opaque(i)), RD_KAFKA_V_END);
+        client_.get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_PARTITION(0),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.data(), key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(text.data()), text.size()), RD_KAFKA_V_OPAQUE(as_opaque(i)), RD_KAFKA_V_END);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return tl::make_unexpected(make_error(code, fmt::format("can't write record \"{}\" to topic \"{}\"", printable(key), topic_)));
+      return tl::make_unexpected(
+          make_error(code, fmt::format("can't write record \"{}\" to topic \"{}\"", printable(key), topic_)));
   }
   return {};
 }
@@ -126,47 +127,41 @@ result<void> kafka_control_writer::deliver(const deadline& until) {
   if (receipt_.failure != RD_KAFKA_RESP_ERR_NO_ERROR)
     return tl::make_unexpected(make_error(receipt_.failure, fmt::format("can't write to topic \"{}\"", topic_)));
   if (receipt_.reported < receipt_.offsets.size())
-    return tl::make_unexpected(lose({errc::timeout, fmt::format("topic \"{}\" took none or not all of the records within the "
-                                                                "limit; the writer has to be opened again", topic_)}));
+    return tl::make_unexpected(
+        lose({errc::timeout, fmt::format("topic \"{}\" took none or not all of the records within the "
+                                         "limit; the writer has to be opened again",
+                                         topic_)}));
   return {};
 }
 
 result<void> kafka_control_writer::commit(const deadline& until) {
   for (;;) {
     const error_ptr failure(rd_kafka_commit_transaction(client_.get(), until.left_ms()));
-    if (!failure)
-      return {};
+    if (!failure) return {};
     auto cause = make_error(failure.get(), fmt::format("can't commit to topic \"{}\"", topic_));
-    if (rd_kafka_error_txn_requires_abort(failure.get()))
-      return tl::make_unexpected(abort(std::move(cause), until));
+    if (rd_kafka_error_txn_requires_abort(failure.get())) return tl::make_unexpected(abort(std::move(cause), until));
     if (rd_kafka_error_is_retriable(failure.get()) && !until.passed())
       continue; // the same call again: an abort now could undo what is committed already
-    if (rd_kafka_error_is_retriable(failure.get()))
-      cause.code = errc::timeout;
+    if (rd_kafka_error_is_retriable(failure.get())) cause.code = errc::timeout;
     return tl::make_unexpected(lose(std::move(cause)));
   }
 }
 
 error kafka_control_writer::abort(error cause, const deadline& until) {
-  if (fenced() || cause.code == errc::fenced)
-    return lose(std::move(cause));
+  if (fenced() || cause.code == errc::fenced) return lose(std::move(cause));
   for (;;) {
     const error_ptr failure(rd_kafka_abort_transaction(client_.get(), until.left_ms()));
-    if (!failure)
-      break;
-    if (rd_kafka_error_is_retriable(failure.get()) && !until.passed())
-      continue;
+    if (!failure) break;
+    if (rd_kafka_error_is_retriable(failure.get()) && !until.passed()) continue;
     return lose(std::move(cause));
   }
   // It did not happen, and that is certain now.
-  if (cause.code == errc::timeout)
-    cause.code = errc::unavailable;
+  if (cause.code == errc::timeout) cause.code = errc::unavailable;
   return cause;
 }
 
 error kafka_control_writer::lose(error cause) {
-  if (fenced())
-    cause.code = errc::fenced;
+  if (fenced()) cause.code = errc::fenced;
   client_.reset();
   if (cause.code == errc::fenced)
     cause.message += fmt::format("; a newer writer has taken over \"{}\", or the broker gave up on this one", id_);

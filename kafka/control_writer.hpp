@@ -1,14 +1,15 @@
 #pragma once
-// Writes the control topic: control_writer of cluster/ports.hpp over a transactional producer. INTERNAL to kafka/; others use
-// make_control_writer (kafka/control_ports.hpp).
+// Writes the control topic: control_writer of cluster/ports.hpp over a transactional producer. INTERNAL to kafka/;
+// others use make_control_writer (kafka/control_ports.hpp).
 //
-// One thread at a time calls it, and it blocks, each call for its limit plus a moment (100 ms) to put a lost client away.
+// One thread at a time calls it, and it blocks, each call for its limit plus a moment (100 ms) to put a lost client
+// away.
 //
 //   closed --open ok--> open --append ok, or refused and aborted--> open
 //                       open --fenced | timeout | can't be aborted--> closed (the client is thrown away)
 //
-// After a loss nothing is tried again with the same producer: a late commit of it must not meet a later transaction. The
-// next open() fences it, which also aborts what it left behind.
+// After a loss nothing is tried again with the same producer: a late commit of it must not meet a later transaction.
+// The next open() fences it, which also aborts what it left behind.
 
 #include <memory>
 #include <string>

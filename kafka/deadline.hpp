@@ -8,7 +8,8 @@ namespace troupe::kafka {
 
 class deadline {
 public:
-  explicit deadline(std::chrono::milliseconds limit) : end_(std::chrono::steady_clock::now() + limit) {}
+  explicit deadline(std::chrono::milliseconds limit)
+      : end_(std::chrono::steady_clock::now() + limit) {}
 
   bool passed() const { return std::chrono::steady_clock::now() >= end_; }
   /// Rounded up; 0 once it has passed, never negative (librdkafka takes -1 for "for ever").

@@ -19,19 +19,18 @@ result<std::unique_ptr<lease_writer>> make_lease_writer(const kafka_properties& 
 
 result<std::unique_ptr<lease_writer>> kafka_lease_writer::open(const kafka_properties& user, std::string topic) {
   const kafka_properties fixed = {
-    {"acks", "1"},
-    {"enable.idempotence", "false"},
-    {"linger.ms", "0"},
-    {"message.timeout.ms", worth_ms},
-    {"request.timeout.ms", worth_ms},
-    {"queue.buffering.max.messages", waiting_max},
-    {"max.in.flight.requests.per.connection", "1"}, // what is in a socket can't be dropped any more
-    {"reconnect.backoff.max.ms", "1000"},
-    {"socket.nagle.disable", "true"},
+      {"acks", "1"},
+      {"enable.idempotence", "false"},
+      {"linger.ms", "0"},
+      {"message.timeout.ms", worth_ms},
+      {"request.timeout.ms", worth_ms},
+      {"queue.buffering.max.messages", waiting_max},
+      {"max.in.flight.requests.per.connection", "1"}, // what is in a socket can't be dropped any more
+      {"reconnect.backoff.max.ms", "1000"},
+      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user, fixed);
-  if (!client)
-    return tl::make_unexpected(client.error());
+  if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = close_limit;
   return std::unique_ptr<lease_writer>(new kafka_lease_writer(std::move(topic), std::move(*client)));
 }

@@ -1,8 +1,8 @@
 #pragma once
 // Writes the lease topic: lease_writer of cluster/ports.hpp. INTERNAL to kafka/; others use make_lease_writer.
 //
-// A lease is worth something only while it is fresh: at most `waiting_max` wait for the broker, the oldest go first, and each
-// is given up after `worth_ms`. One thread at a time; nothing blocks except the bounded destructor.
+// A lease is worth something only while it is fresh: at most `waiting_max` wait for the broker, the oldest go first,
+// and each is given up after `worth_ms`. One thread at a time; nothing blocks except the bounded destructor.
 
 #include <memory>
 #include <string>
@@ -18,7 +18,9 @@ public:
   void beat(std::string value) override;
 
 private:
-  kafka_lease_writer(std::string topic, handle_ptr client) : topic_(std::move(topic)), client_(std::move(client)) {}
+  kafka_lease_writer(std::string topic, handle_ptr client)
+      : topic_(std::move(topic))
+      , client_(std::move(client)) {}
   rd_kafka_resp_err_t produce(const std::string& value);
 
   const std::string topic_;

@@ -18,36 +18,35 @@ constexpr auto cluster_check_every = std::chrono::seconds(1);
 
 } // namespace
 
-result<std::unique_ptr<log_reader>> make_log_reader(const kafka_properties& user, const std::string& topic, log_start from,
-                                                    milliseconds fetch_wait) {
+result<std::unique_ptr<log_reader>> make_log_reader(const kafka_properties& user, const std::string& topic,
+                                                    log_start from, milliseconds fetch_wait) {
   return kafka_log_reader::open(user, topic, from, fetch_wait);
 }
 
 result<std::unique_ptr<log_reader>> kafka_log_reader::open(const kafka_properties& user, const std::string& topic,
                                                            log_start from, milliseconds fetch_wait) {
   std::unique_ptr<kafka_log_reader> reader(new kafka_log_reader(topic, from));
-  if (auto started = reader->start(user, fetch_wait); !started)
-    return tl::make_unexpected(started.error());
+  if (auto started = reader->start(user, fetch_wait); !started) return tl::make_unexpected(started.error());
   return reader;
 }
 
 result<void> kafka_log_reader::start(const kafka_properties& user, milliseconds fetch_wait) {
   const kafka_properties fixed = {
-    {"group.id", "troupe.log-reader"}, // never joined: librdkafka wants one for a consumer that is assigned by hand
-    {"enable.auto.commit", "false"},
-    {"enable.auto.offset.store", "false"},
-    {"enable.partition.eof", "true"},
-    {"isolation.level", "read_committed"},
-    {"auto.offset.reset", "error"},
-    {"allow.auto.create.topics", "false"},
-    {"check.crcs", "true"},
-    {"socket.nagle.disable", "true"},
-    {"fetch.min.bytes", "1"},
-    {"fetch.wait.max.ms", std::to_string(fetch_wait.count())},
-    {"fetch.error.backoff.ms", "100"},
-    {"reconnect.backoff.max.ms", "1000"},          // a log that is back should be read at once
-    {"topic.metadata.propagation.max.ms", "5000"}, // how long a topic may be unknown at the start
-    {"queued.max.messages.kbytes", "16384"},
+      {"group.id", "troupe.log-reader"}, // never joined: librdkafka wants one for a consumer that is assigned by hand
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"enable.partition.eof", "true"},
+      {"isolation.level", "read_committed"},
+      {"auto.offset.reset", "error"},
+      {"allow.auto.create.topics", "false"},
+      {"check.crcs", "true"},
+      {"socket.nagle.disable", "true"},
+      {"fetch.min.bytes", "1"},
+      {"fetch.wait.max.ms", std::to_string(fetch_wait.count())},
+      {"fetch.error.backoff.ms", "100"},
+      {"reconnect.backoff.max.ms", "1000"},          // a log that is back should be read at once
+      {"topic.metadata.propagation.max.ms", "5000"}, // how long a topic may be unknown at the start
+      {"queued.max.messages.kbytes", "16384"},
   };
   contact_->leaders_only = true; // another broker's answers say nothing about this log
   const auto adjust = [this](rd_kafka_conf_t* conf) {
@@ -55,8 +54,7 @@ result<void> kafka_log_reader::start(const kafka_properties& user, milliseconds 
     rd_kafka_conf_set_error_cb(conf, on_error);
   };
   auto client = open_client(role::consumer, user, fixed, 0, adjust, contact_);
-  if (!client)
-    return tl::make_unexpected(client.error());
+  if (!client) return tl::make_unexpected(client.error());
   client_ = std::move(*client);
   client_.get_deleter().limit = close_limit;
   rd_kafka_poll_set_consumer(client_.get());
@@ -82,7 +80,7 @@ void kafka_log_reader::on_ready(wake_fn wake) {
   rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
   wake_ = std::move(wake);
   rd_kafka_queue_cb_event_enable(
-    queue_.get(), [](rd_kafka_t*, void* self) { static_cast<kafka_log_reader*>(self)->wake_(); }, this);
+      queue_.get(), [](rd_kafka_t*, void* self) { static_cast<kafka_log_reader*>(self)->wake_(); }, this);
   wake_(); // the queue calls only when it stops being empty, and it may hold something already
 }
 
@@ -90,13 +88,10 @@ void kafka_log_reader::poll(std::vector<log_record>& records) {
   std::size_t taken = 0;
   for (; taken < records_per_poll_max; ++taken) {
     const message_ptr message(rd_kafka_consumer_poll(client_.get(), 0));
-    if (!message)
-      break;
-    if (!lost_)
-      take(*message, records);
+    if (!message) break;
+    if (!lost_) take(*message, records);
   }
-  if (taken == records_per_poll_max && wake_)
-    wake_();
+  if (taken == records_per_poll_max && wake_) wake_();
   check_cluster();
 }
 
@@ -107,23 +102,22 @@ void kafka_log_reader::take(const rd_kafka_message_t& message, std::vector<log_r
   if (restarted_) {
     restarted_ = false;
     if (positioned_ && message.offset < position_)
-      return lose(fmt::format("topic \"{}\" is shorter than what was read of it before: it goes on at {}, read up to {}; it "
-                              "was deleted and made again, or its broker lost data", topic_, message.offset, position_));
+      return lose(
+          fmt::format("topic \"{}\" is shorter than what was read of it before: it goes on at {}, read up to {}; it "
+                      "was deleted and made again, or its broker lost data",
+                      topic_, message.offset, position_));
   }
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     advance(message.offset);
     caught_up_ = true;
     return;
   }
-  if (positioned_ && message.offset < position_)
-    return; // a fetch from before an assign() can still arrive
+  if (positioned_ && message.offset < position_) return; // a fetch from before an assign() can still arrive
   log_record record;
   record.offset = message.offset;
   record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
-  if (message.key != nullptr)
-    record.key.assign(static_cast<const char*>(message.key), message.key_len);
-  if (message.payload != nullptr)
-    record.value.emplace(static_cast<const char*>(message.payload), message.len);
+  if (message.key != nullptr) record.key.assign(static_cast<const char*>(message.key), message.key_len);
+  if (message.payload != nullptr) record.value.emplace(static_cast<const char*>(message.payload), message.len);
   records.push_back(std::move(record));
   advance(message.offset + 1);
 }
@@ -140,8 +134,7 @@ void kafka_log_reader::on_error(rd_kafka_t*, int code, const char* reason, void*
   auto& reader = *static_cast<kafka_log_reader*>(self);
   switch (kind_of(static_cast<rd_kafka_resp_err_t>(code))) {
   case errc::not_found:
-    if (!reader.missing_since_)
-      reader.missing_since_ = clock::now();
+    if (!reader.missing_since_) reader.missing_since_ = clock::now();
     return;
   case errc::unavailable:
   case errc::timeout: // librdkafka goes on trying; since_last_contact() tells whether that helps
@@ -153,12 +146,14 @@ void kafka_log_reader::on_error(rd_kafka_t*, int code, const char* reason, void*
 
 void kafka_log_reader::out_of_range(std::string_view detail) {
   if (from_.tail_records < 0 && positioned_)
-    return lose(fmt::format("topic \"{}\" no longer has offset {}, where reading had got to: it was deleted and made again, "
-                            "or records were deleted from it [{}]", topic_, position_, printable(detail)));
-  // The tail expired while nobody read (a frozen process), there are fewer records than it asks for, or offset 0 is gone.
+    return lose(
+        fmt::format("topic \"{}\" no longer has offset {}, where reading had got to: it was deleted and made again, "
+                    "or records were deleted from it [{}]",
+                    topic_, position_, printable(detail)));
+  // The tail expired while nobody read (a frozen process), there are fewer records than it asks for, or offset 0 is
+  // gone.
   restarted_ = true;
-  if (auto again = assign(RD_KAFKA_OFFSET_BEGINNING); !again)
-    lose(again.error().message);
+  if (auto again = assign(RD_KAFKA_OFFSET_BEGINNING); !again) lose(again.error().message);
 }
 
 void kafka_log_reader::advance(std::int64_t next) {
@@ -168,12 +163,10 @@ void kafka_log_reader::advance(std::int64_t next) {
 
 void kafka_log_reader::check_cluster() {
   const auto now = clock::now();
-  if (now < next_cluster_check_)
-    return;
+  if (now < next_cluster_check_) return;
   next_cluster_check_ = now + cluster_check_every;
   char* id = rd_kafka_clusterid(client_.get(), 0); // what the last metadata said, no request
-  if (id == nullptr)
-    return;
+  if (id == nullptr) return;
   if (cluster_id_.empty())
     cluster_id_ = id;
   else if (cluster_id_ != id)
@@ -183,13 +176,11 @@ void kafka_log_reader::check_cluster() {
 }
 
 void kafka_log_reader::lose(std::string what) {
-  if (!lost_)
-    lost_ = error{errc::conflict, std::move(what)};
+  if (!lost_) lost_ = error{errc::conflict, std::move(what)};
 }
 
 std::optional<error> kafka_log_reader::lost() const {
-  if (lost_)
-    return lost_;
+  if (lost_) return lost_;
   // No fetch goes to a topic that is gone, so an answer since then means that it is back.
   const auto missing_for = clock::now() - missing_since_.value_or(clock::now());
   if (missing_for > missing_for_good_after && contact_->age() + milliseconds(1) >= missing_for)

@@ -5,8 +5,8 @@
 // One thread at a time calls it; nothing blocks except the destructor, which is bounded.
 //
 // How contact is told: the consumer always has a fetch at the leader, so a healthy broker answers at least every
-// `fetch_wait`. Each answer to Fetch or ListOffsets counts, as it arrives (struct contact). End-of-partition events would not
-// do (one per end reached), nor would the application's queue (silent while the log is).
+// `fetch_wait`. Each answer to Fetch or ListOffsets counts, as it arrives (struct contact). End-of-partition events
+// would not do (one per end reached), nor would the application's queue (silent while the log is).
 
 #include <chrono>
 #include <memory>
@@ -22,8 +22,8 @@ namespace troupe::kafka {
 
 class kafka_log_reader final : public log_reader {
 public:
-  static result<std::unique_ptr<log_reader>> open(const kafka_properties& user, const std::string& topic, log_start from,
-                                                  milliseconds fetch_wait);
+  static result<std::unique_ptr<log_reader>> open(const kafka_properties& user, const std::string& topic,
+                                                  log_start from, milliseconds fetch_wait);
   ~kafka_log_reader() override;
 
   void on_ready(wake_fn wake) override;
@@ -36,7 +36,9 @@ public:
 private:
   using clock = std::chrono::steady_clock;
 
-  kafka_log_reader(std::string topic, log_start from) : topic_(std::move(topic)), from_(from) {}
+  kafka_log_reader(std::string topic, log_start from)
+      : topic_(std::move(topic))
+      , from_(from) {}
   result<void> start(const kafka_properties& user, milliseconds fetch_wait);
   result<void> assign(std::int64_t offset);
   void take(const rd_kafka_message_t& message, std::vector<log_record>& records);
@@ -53,14 +55,14 @@ private:
   wake_fn wake_;
   std::int64_t position_ = 0;
   bool caught_up_ = false;
-  bool positioned_ = false;                       ///< something was read: position_ counts
-  bool restarted_ = false;                        ///< an expired tail is being taken up again: the next offset is checked
+  bool positioned_ = false; ///< something was read: position_ counts
+  bool restarted_ = false;  ///< an expired tail is being taken up again: the next offset is checked
   std::string cluster_id_;
   clock::time_point next_cluster_check_{};
   std::optional<clock::time_point> missing_since_; ///< the broker said that the topic is unknown
   std::optional<error> lost_;
   handle_ptr client_;
-  queue_ptr queue_;                               ///< before client_ in destruction
+  queue_ptr queue_; ///< before client_ in destruction
 };
 
 } // namespace troupe::kafka

@@ -51,20 +51,19 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
 class assembly {
 public:
   explicit assembly(const blob_location& where)
-    : prefix_(where.sha256 + "/"), content_(static_cast<std::size_t>(where.bytes)), have_(where.chunks) {}
+      : prefix_(where.sha256 + "/")
+      , content_(static_cast<std::size_t>(where.bytes))
+      , have_(where.chunks) {}
 
   void take(const rd_kafka_message_t& message) {
     const std::string_view key(static_cast<const char*>(message.key), message.key_len);
-    if (message.payload == nullptr || !key.starts_with(prefix_))
-      return;
+    if (message.payload == nullptr || !key.starts_with(prefix_)) return;
     std::size_t index = 0;
     const auto digits = key.substr(prefix_.size());
     const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
-    if (code != std::errc() || end != digits.data() + digits.size() || index >= have_.size() || have_[index])
-      return;
+    if (code != std::errc() || end != digits.data() + digits.size() || index >= have_.size() || have_[index]) return;
     const auto [from, length] = extent(index, content_.size());
-    if (message.len != length)
-      return;
+    if (message.len != length) return;
     std::memcpy(content_.data() + from, message.payload, length);
     have_[index] = true;
     ++count_;
@@ -92,54 +91,52 @@ std::string sha256_of(std::span<const char> content) {
   unsigned int length = 0;
   TROUPE_ASSERT(EVP_Digest(content.data(), content.size(), digest.data(), &length, EVP_sha256(), nullptr) == 1);
   std::string hex;
-  for (unsigned int i = 0; i < length; ++i)
-    hex += fmt::format("{:02x}", digest[i]);
+  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
   return hex;
 }
 
 result<handle_ptr> kafka_model_store::open_producer(upload& state) const {
   const kafka_properties fixed = {
-    {"enable.idempotence", "true"},
-    {"acks", "all"},
-    {"message.max.bytes", std::to_string(chunk_bytes * 2)},
-    {"queue.buffering.max.kbytes", "8192"}, // chunks are copied: this bounds the copies
-    {"linger.ms", "0"},
-    {"reconnect.backoff.max.ms", "1000"},
-    {"socket.nagle.disable", "true"},
+      {"enable.idempotence", "true"},
+      {"acks", "all"},
+      {"message.max.bytes", std::to_string(chunk_bytes * 2)},
+      {"queue.buffering.max.kbytes", "8192"}, // chunks are copied: this bounds the copies
+      {"linger.ms", "0"},
+      {"reconnect.backoff.max.ms", "1000"},
+      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user_, fixed, 0, [&](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, &state); // called only inside poll and flush, so not after put()
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
   });
-  if (client)
-    client->get_deleter().limit = close_limit;
+  if (client) client->get_deleter().limit = close_limit;
   return client;
 }
 
-result<blob_location> kafka_model_store::put(std::span<const char> content, const std::string& sha256, milliseconds limit) {
+result<blob_location> kafka_model_store::put(std::span<const char> content, const std::string& sha256,
+                                             milliseconds limit) {
   const deadline until(limit);
   if (content.empty() || content.size() > content_bytes_max_)
     return fail(errc::invalid, fmt::format("a model of {} bytes can't be stored: it may have 1 to {}", content.size(),
                                            content_bytes_max_));
   if (const auto real = sha256_of(content); real != sha256)
-    return fail(errc::invalid, fmt::format("the model's sha256 is {}, not {} as stated; it was damaged on the way", real,
-                                           printable(sha256)));
-  if (auto exists = require_topic(user_, topic_, until.left()); !exists)
-    return tl::make_unexpected(exists.error());
+    return fail(errc::invalid, fmt::format("the model's sha256 is {}, not {} as stated; it was damaged on the way",
+                                           real, printable(sha256)));
+  if (auto exists = require_topic(user_, topic_, until.left()); !exists) return tl::make_unexpected(exists.error());
   upload state;
   auto client = open_producer(state);
-  if (!client)
-    return tl::make_unexpected(client.error());
+  if (!client) return tl::make_unexpected(client.error());
   const auto doing = fmt::format("can't write the model to topic \"{}\"", topic_);
   const auto count = chunks_of(content.size());
   for (std::size_t index = 0; index < count && state.failure == RD_KAFKA_RESP_ERR_NO_ERROR;) {
     const auto [from, length] = extent(index, content.size());
     const auto chunk = content.subspan(from, length);
     const auto key = fmt::format("{}/{}", sha256, index);
-    const auto code = rd_kafka_producev(
-      client->get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-      RD_KAFKA_V_KEY(key.data(), key.size()), RD_KAFKA_V_VALUE(const_cast<char*>(chunk.data()), chunk.size()),
-      RD_KAFKA_V_OPAQUE(index == 0 ? &state : nullptr), RD_KAFKA_V_END);
+    const auto code =
+        rd_kafka_producev(client->get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_PARTITION(0),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key.data(), key.size()),
+                          RD_KAFKA_V_VALUE(const_cast<char*>(chunk.data()), chunk.size()),
+                          RD_KAFKA_V_OPAQUE(index == 0 ? &state : nullptr), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
       ++index;
     else if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -149,11 +146,10 @@ result<blob_location> kafka_model_store::put(std::span<const char> content, cons
     rd_kafka_poll(client->get(), code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? until.left_ms(poll_limit) : 0);
   }
   rd_kafka_flush(client->get(), until.left_ms());
-  if (state.failure != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return tl::make_unexpected(make_error(state.failure, doing));
+  if (state.failure != RD_KAFKA_RESP_ERR_NO_ERROR) return tl::make_unexpected(make_error(state.failure, doing));
   if (state.delivered < count)
-    return fail(errc::timeout, fmt::format("{}: {} of {} chunks arrived within the limit of the call; push it again", doing,
-                                           state.delivered, count));
+    return fail(errc::timeout, fmt::format("{}: {} of {} chunks arrived within the limit of the call; push it again",
+                                           doing, state.delivered, count));
   if (state.first_offset < 0)
     return fail(errc::unavailable, doing + ": the broker did not say at which offset; push it again");
   return blob_location{state.first_offset, static_cast<std::uint32_t>(count), content.size(), sha256};
@@ -161,21 +157,20 @@ result<blob_location> kafka_model_store::put(std::span<const char> content, cons
 
 result<handle_ptr> kafka_model_store::open_reader(std::int64_t first_offset) const {
   const kafka_properties fixed = {
-    {"group.id", "troupe.model-reader"}, // never joined
-    {"enable.auto.commit", "false"},
-    {"enable.partition.eof", "true"},
-    {"isolation.level", "read_committed"},
-    {"auto.offset.reset", "error"},
-    {"allow.auto.create.topics", "false"},
-    {"check.crcs", "true"},
-    {"socket.nagle.disable", "true"},
-    {"fetch.wait.max.ms", std::to_string(fetch_wait_.count())},
-    {"topic.metadata.propagation.max.ms", "5000"},
-    {"queued.max.messages.kbytes", "16384"},
+      {"group.id", "troupe.model-reader"}, // never joined
+      {"enable.auto.commit", "false"},
+      {"enable.partition.eof", "true"},
+      {"isolation.level", "read_committed"},
+      {"auto.offset.reset", "error"},
+      {"allow.auto.create.topics", "false"},
+      {"check.crcs", "true"},
+      {"socket.nagle.disable", "true"},
+      {"fetch.wait.max.ms", std::to_string(fetch_wait_.count())},
+      {"topic.metadata.propagation.max.ms", "5000"},
+      {"queued.max.messages.kbytes", "16384"},
   };
   auto client = open_client(role::consumer, user_, fixed);
-  if (!client)
-    return client;
+  if (!client) return client;
   client->get_deleter().limit = close_limit;
   rd_kafka_poll_set_consumer(client->get());
   auto list = make_partition_list(1);
@@ -187,17 +182,19 @@ result<handle_ptr> kafka_model_store::open_reader(std::int64_t first_offset) con
 
 result<std::vector<char>> kafka_model_store::get(const blob_location& where, milliseconds limit) {
   const deadline until(limit);
-  if (where.first_offset < 0 || where.bytes == 0 || where.bytes > content_bytes_max_ || where.chunks != chunks_of(where.bytes))
-    return fail(errc::invalid, fmt::format("the place of model {} makes no sense: {} bytes in {} chunks at offset {} (at most {} "
-                                           "bytes are taken)", printable(where.sha256), where.bytes, where.chunks,
-                                           where.first_offset, content_bytes_max_));
+  if (where.first_offset < 0 || where.bytes == 0 || where.bytes > content_bytes_max_ ||
+      where.chunks != chunks_of(where.bytes))
+    return fail(errc::invalid,
+                fmt::format("the place of model {} makes no sense: {} bytes in {} chunks at offset {} (at most {} "
+                            "bytes are taken)",
+                            printable(where.sha256), where.bytes, where.chunks, where.first_offset,
+                            content_bytes_max_));
   auto client = open_reader(where.first_offset);
-  if (!client)
-    return tl::make_unexpected(client.error());
+  if (!client) return tl::make_unexpected(client.error());
   assembly parts(where);
   const auto missing = [&](errc code, std::string_view why) {
-    return fail(code, fmt::format("model {}: only {} of {} chunks are in topic \"{}\" from offset {} on: {}", where.sha256,
-                                  parts.count(), where.chunks, topic_, where.first_offset, why));
+    return fail(code, fmt::format("model {}: only {} of {} chunks are in topic \"{}\" from offset {} on: {}",
+                                  where.sha256, parts.count(), where.chunks, topic_, where.first_offset, why));
   };
   while (!parts.complete()) {
     const message_ptr message(rd_kafka_consumer_poll(client->get(), until.left_ms(poll_limit)));
@@ -209,13 +206,14 @@ result<std::vector<char>> kafka_model_store::get(const blob_location& where, mil
       return missing(errc::not_found, "the topic no longer has that offset; push it again");
     else if (message && kind_of(message->err) == errc::not_found)
       return missing(errc::not_found, "the topic does not exist");
-    if (!parts.complete() && until.passed())
-      return missing(errc::timeout, "the limit of the call ran out; try again");
+    if (!parts.complete() && until.passed()) return missing(errc::timeout, "the limit of the call ran out; try again");
   }
   auto content = parts.release();
   if (const auto real = sha256_of(content); real != where.sha256)
-    return fail(errc::conflict, fmt::format("the model in topic \"{}\" at offset {} has sha256 {} where {} was expected; push it "
-                                            "again", topic_, where.first_offset, real, printable(where.sha256)));
+    return fail(errc::conflict,
+                fmt::format("the model in topic \"{}\" at offset {} has sha256 {} where {} was expected; push it "
+                            "again",
+                            topic_, where.first_offset, real, printable(where.sha256)));
   return content;
 }
 

@@ -18,7 +18,8 @@ public:
   result<std::vector<topic_info>> find(std::span<const std::string> names, milliseconds limit) override;
 
 private:
-  explicit kafka_topic_catalog(handle_ptr client) : client_(std::move(client)) {}
+  explicit kafka_topic_catalog(handle_ptr client)
+      : client_(std::move(client)) {}
   result<std::vector<topic_info>> find_among_all(std::span<const std::string> names, const deadline& until);
   /// Absent: it does not exist.
   result<std::optional<topic_info>> find_one(const std::string& name, const deadline& until);

@@ -1,5 +1,6 @@
 #pragma once
-// What the tests of the control plane's ports share: an embedded broker with a cluster's topics, reading until a condition holds.
+// What the tests of the control plane's ports share: an embedded broker with a cluster's topics, reading until a
+// condition holds.
 
 #include <chrono>
 #include <functional>
@@ -18,8 +19,7 @@ namespace troupe::kafka {
 using namespace std::chrono_literals;
 
 /// The value of a result, or a failed test with its message.
-template <class T>
-T must(result<T> outcome) {
+template <class T> T must(result<T> outcome) {
   BOOST_REQUIRE_MESSAGE(outcome.has_value(), outcome.error().message);
   return std::move(*outcome);
 }
@@ -48,10 +48,8 @@ inline bool read_until(log_reader& reader, std::vector<log_record>& records, con
   const auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
     reader.poll(records);
-    if (condition())
-      return true;
-    if (std::chrono::steady_clock::now() > end)
-      return false;
+    if (condition()) return true;
+    if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(2ms);
   }
 }

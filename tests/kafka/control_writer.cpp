@@ -1,4 +1,5 @@
-// What the embedded broker can show. Fencing and atomicity are proved in tests/kafka_real, since it doesn't enforce them.
+// What the embedded broker can show. Fencing and atomicity are proved in tests/kafka_real, since it doesn't enforce
+// them.
 #include <boost/test/unit_test.hpp>
 
 #include "tests/kafka/control_plane.hpp"
@@ -22,7 +23,8 @@ BOOST_AUTO_TEST_SUITE(control_writer)
 BOOST_AUTO_TEST_CASE(append__several_records__returns_the_offset_of_the_first) {
   const control_plane plane;
   const auto writer = plane.open_writer();
-  const auto first = must(writer->append(std::vector<log_write>{{"a", "1"}, {"b", std::nullopt}, {"c", "3"}}, plane.limit));
+  const auto first =
+      must(writer->append(std::vector<log_write>{{"a", "1"}, {"b", std::nullopt}, {"c", "3"}}, plane.limit));
   const auto next = must(writer->append(one, plane.limit));
   BOOST_TEST(first == 0);
   BOOST_TEST(next >= 3); // more where markers take offsets
@@ -58,7 +60,7 @@ BOOST_AUTO_TEST_CASE(open__passing_errors__are_retried) {
 BOOST_AUTO_TEST_CASE(append__passing_errors_of_produce_and_commit__are_retried) {
   const control_plane plane;
   const auto writer = plane.open_writer();
-  plane.broker->inject_errors(api_produce, std::vector<int>{6, 7}); // not the leader, timed out
+  plane.broker->inject_errors(api_produce, std::vector<int>{6, 7});   // not the leader, timed out
   plane.broker->inject_errors(api_end_txn, std::vector<int>{14, 51}); // coordinator loading, concurrent transactions
   must(writer->append(one, plane.limit));
   must(writer->append(one, plane.limit));

@@ -11,8 +11,7 @@ namespace {
 
 std::vector<log_write> numbered(int count, int from = 0) {
   std::vector<log_write> records;
-  for (int i = from; i < from + count; ++i)
-    records.push_back({"key" + std::to_string(i), std::to_string(i)});
+  for (int i = from; i < from + count; ++i) records.push_back({"key" + std::to_string(i), std::to_string(i)});
   return records;
 }
 
@@ -105,12 +104,14 @@ BOOST_AUTO_TEST_CASE(since_last_contact__broker_down_and_up__grows_and_recovers)
   const auto reader = plane.read(lease_topic(plane.cluster), log_start::tail(5));
   std::vector<log_record> records;
   BOOST_REQUIRE(read_until(*reader, records, [&] { return reader->caught_up(); }));
-  BOOST_REQUIRE(read_until(*reader, records, [&] { return reader->since_last_contact() < 500ms; })); // though the log is silent
+  BOOST_REQUIRE(
+      read_until(*reader, records, [&] { return reader->since_last_contact() < 500ms; })); // though the log is silent
   plane.broker->set_down();
   BOOST_TEST(read_until(*reader, records, [&] { return reader->since_last_contact() > 1500ms; }));
   BOOST_TEST(!reader->lost().has_value()); // an outage is no loss
   plane.broker->set_up();
-  BOOST_TEST(read_until(*reader, records, [&] { return reader->since_last_contact() < 500ms; }, 60s));
+  BOOST_TEST(read_until(
+      *reader, records, [&] { return reader->since_last_contact() < 500ms; }, 60s));
   BOOST_TEST(!reader->lost().has_value());
   const auto writer = must(make_lease_writer(plane.user, plane.cluster));
   writer->beat("back");
@@ -122,7 +123,8 @@ BOOST_AUTO_TEST_CASE(lost__topic_that_does_not_exist__is_not_found) {
   plane.broker->set_topic_error("dsp", 3); // the embedded broker creates what it doesn't know, so it has to be told
   const auto reader = plane.read("dsp");
   std::vector<log_record> records;
-  BOOST_REQUIRE(read_until(*reader, records, [&] { return reader->lost().has_value(); }, 60s));
+  BOOST_REQUIRE(read_until(
+      *reader, records, [&] { return reader->lost().has_value(); }, 60s));
   BOOST_TEST(static_cast<int>(reader->lost()->code) == static_cast<int>(errc::not_found));
   BOOST_TEST(!reader->caught_up());
 }
@@ -140,7 +142,8 @@ BOOST_AUTO_TEST_CASE(lost__offset_out_of_range__only_for_a_log_that_is_read_whol
   plane.broker->inject_errors(1, out_of_range);
   BOOST_TEST(read_until(*whole, records, [&] { return whole->lost().has_value(); }));
   BOOST_TEST(records.size() == 3u);
-  // The mock answers the error for the tail as well; it goes back to what is left, which begins before what it has read.
+  // The mock answers the error for the tail as well; it goes back to what is left, which begins before what it has
+  // read.
   BOOST_TEST(read_until(*tail, tail_records, [&] { return tail->lost().has_value(); }));
   BOOST_TEST(tail_records.size() == 3u);
 }

@@ -15,8 +15,7 @@ constexpr std::size_t cap = 4 << 20, chunk = kafka_model_store::chunk_bytes;
 std::vector<char> content_of(std::size_t bytes, unsigned seed = 1) {
   std::mt19937 random(seed);
   std::vector<char> content(bytes);
-  for (auto& c : content)
-    c = static_cast<char>(random());
+  for (auto& c : content) c = static_cast<char>(random());
   return content;
 }
 
@@ -24,8 +23,7 @@ void check_code(const error& failure, errc expected) {
   BOOST_TEST(static_cast<int>(failure.code) == static_cast<int>(expected), failure.message);
 }
 
-template <class T>
-error failure_of(const result<T>& outcome) {
+template <class T> error failure_of(const result<T>& outcome) {
   BOOST_REQUIRE(!outcome);
   return outcome.error();
 }
@@ -110,7 +108,8 @@ BOOST_AUTO_TEST_CASE(get__chunk_with_other_bytes__is_a_conflict) {
   auto writer = make_control_writer(games.user, games.cluster);
   must(writer->open(games.limit));
   const auto key = sha256_of(content) + "/0";
-  const auto offset = must(writer->append(std::vector<log_write>{{key, std::string(other.data(), other.size())}}, games.limit));
+  const auto offset =
+      must(writer->append(std::vector<log_write>{{key, std::string(other.data(), other.size())}}, games.limit));
   kafka_model_store store(games.user, control_topic(games.cluster), cap, fetch_wait_embedded);
   check_code(failure_of(store.get({offset, 1, 100, sha256_of(content)}, games.limit)), errc::conflict);
 }

@@ -27,7 +27,8 @@ BOOST_AUTO_TEST_CASE(committed__nothing_yet__has_no_offset) {
 BOOST_AUTO_TEST_CASE(commit__of_two_groups__are_kept_apart_with_metadata) {
   const control_plane plane;
   const auto store = must(make_offset_store(plane.user));
-  must(store->commit("g", std::vector<committed_offset>{{where[0], 42, R"({"version":2,"since":40})"}, {where[1], 0, ""}},
+  must(store->commit("g",
+                     std::vector<committed_offset>{{where[0], 42, R"({"version":2,"since":40})"}, {where[1], 0, ""}},
                      plane.limit));
   must(store->commit("h", std::vector<committed_offset>{{where[1], 9, "h"}}, plane.limit));
   const auto g = must(store->committed("g", where, plane.limit));

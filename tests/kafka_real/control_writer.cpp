@@ -14,16 +14,19 @@ namespace {
 const std::vector<log_write> one = {{"a", "1"}};
 const std::vector<log_write> two = {{"a", "2"}, {"b", std::nullopt}};
 
-/// A coordinator that died in the middle: a producer with the writer's id and an open transaction with one record in it.
+/// A coordinator that died in the middle: a producer with the writer's id and an open transaction with one record in
+/// it.
 handle_ptr dead_writer(const std::string& cluster) {
-  auto client = must(open_client(role::producer, properties(), {{"transactional.id", "troupe." + cluster + ".coordinator"},
-                                                                {"transaction.timeout.ms", "60000"}}));
+  auto client = must(
+      open_client(role::producer, properties(),
+                  {{"transactional.id", "troupe." + cluster + ".coordinator"}, {"transaction.timeout.ms", "60000"}}));
   BOOST_REQUIRE(!error_ptr(rd_kafka_init_transactions(client.get(), 20'000)));
   BOOST_REQUIRE(!error_ptr(rd_kafka_begin_transaction(client.get())));
   const auto topic = control_topic(cluster);
   BOOST_REQUIRE_EQUAL(rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
                                         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY("torn", 4),
-                                        RD_KAFKA_V_VALUE(const_cast<char*>("torn"), 4), RD_KAFKA_V_END), RD_KAFKA_RESP_ERR_NO_ERROR);
+                                        RD_KAFKA_V_VALUE(const_cast<char*>("torn"), 4), RD_KAFKA_V_END),
+                      RD_KAFKA_RESP_ERR_NO_ERROR);
   BOOST_REQUIRE_EQUAL(rd_kafka_flush(client.get(), 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
   return client;
 }
@@ -75,7 +78,9 @@ BOOST_AUTO_TEST_CASE(open__by_a_second_writer__fences_the_first_and_nothing_of_i
   const auto newer = make_control_writer(properties(), cluster);
   must(timed("open, after a writer that is idle", [&] { return newer->open(20s); }));
 
-  const auto refused = timed("append of a fenced writer", [&] { return older->append(std::vector<log_write>{{"stale", "x"}}, 20s); });
+  const auto refused = timed("append of a fenced writer", [&] {
+    return older->append(std::vector<log_write>{{"stale", "x"}}, 20s);
+  });
   BOOST_REQUIRE(!refused);
   BOOST_TEST(static_cast<int>(refused.error().code) == static_cast<int>(errc::fenced), refused.error().message);
   BOOST_TEST(!older->append(one, 1s).has_value()); // and it stays lost
@@ -133,8 +138,7 @@ BOOST_AUTO_TEST_CASE(open__topic_missing__is_not_found_and_does_not_create_it) {
 }
 
 BOOST_AUTO_TEST_CASE(append__broker_frozen__times_out_within_the_limit_and_recovers) {
-  if (!can_freeze())
-    return;
+  if (!can_freeze()) return;
   const auto cluster = cluster_with_topics();
   const auto writer = make_control_writer(properties(), cluster);
   must(writer->open(20s));

@@ -24,8 +24,7 @@ BOOST_AUTO_TEST_CASE(beat__read_by_a_tail__arrives) {
 }
 
 BOOST_AUTO_TEST_CASE(beat__broker_frozen__never_waits_and_the_newest_get_through_afterwards) {
-  if (!can_freeze())
-    return;
+  if (!can_freeze()) return;
   const auto cluster = cluster_with_topics();
   const auto writer = must(make_lease_writer(properties(), cluster));
   const auto reader = must(make_log_reader(properties(), lease_topic(cluster), log_start::beginning()));
@@ -41,14 +40,18 @@ BOOST_AUTO_TEST_CASE(beat__broker_frozen__never_waits_and_the_newest_get_through
       longest = std::max(longest, clock::now() - begun);
       std::this_thread::sleep_for(50ms);
     }
-    BOOST_TEST_MESSAGE("  longest beat: " << std::chrono::duration_cast<std::chrono::microseconds>(longest).count() << " us");
+    BOOST_TEST_MESSAGE("  longest beat: " << std::chrono::duration_cast<std::chrono::microseconds>(longest).count()
+                                          << " us");
   }
   BOOST_TEST(timed("a beat arrives after the broker is back", [&] {
-    return read_until(*reader, records, [&] {
-      writer->beat("after");
-      std::this_thread::sleep_for(50ms);
-      return !records.empty() && records.back().value == "after";
-    }, 60s);
+    return read_until(
+        *reader, records,
+        [&] {
+          writer->beat("after");
+          std::this_thread::sleep_for(50ms);
+          return !records.empty() && records.back().value == "after";
+        },
+        60s);
   }));
   BOOST_TEST(records.size() < 30u); // most of what was written in between is worth nothing any more, and was dropped
 }

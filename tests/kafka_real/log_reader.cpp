@@ -34,8 +34,7 @@ BOOST_AUTO_TEST_CASE(poll__after_the_end__is_woken_for_each_record) {
       // Only when woken: what a wake is missing for would never be polled.
       int seen = before;
       return wait_for([&] {
-        if (wakes == seen)
-          return false;
+        if (wakes == seen) return false;
         seen = wakes;
         reader->poll(records);
         return records.size() == i;
@@ -64,8 +63,7 @@ BOOST_AUTO_TEST_CASE(since_last_contact__silent_log__stays_small) {
 }
 
 BOOST_AUTO_TEST_CASE(since_last_contact__broker_frozen__grows_and_recovers_without_being_lost) {
-  if (!can_freeze())
-    return;
+  if (!can_freeze()) return;
   const auto cluster = cluster_with_topics();
   const auto reader = must(make_log_reader(properties(), lease_topic(cluster), log_start::tail(5)));
   std::vector<log_record> records;
@@ -75,8 +73,10 @@ BOOST_AUTO_TEST_CASE(since_last_contact__broker_frozen__grows_and_recovers_witho
     BOOST_TEST(read_until(*reader, records, [&] { return reader->since_last_contact() > 3s; }));
     BOOST_TEST(!reader->lost().has_value());
   }
-  BOOST_TEST(timed("contact again after the broker is back",
-                   [&] { return read_until(*reader, records, [&] { return reader->since_last_contact() < 1s; }, 60s); }));
+  BOOST_TEST(timed("contact again after the broker is back", [&] {
+    return read_until(
+        *reader, records, [&] { return reader->since_last_contact() < 1s; }, 60s);
+  }));
   BOOST_TEST(!reader->lost().has_value());
 }
 
@@ -90,22 +90,25 @@ BOOST_AUTO_TEST_CASE(lost__topic_deleted__says_so) {
   admin().remove(control_topic(cluster));
   BOOST_TEST(!reader->lost().has_value());
   const auto control = must(make_log_reader(properties(), control_topic(cluster), log_start::beginning()));
-  BOOST_TEST(timed("lost, after opening a topic that is gone",
-                   [&] { return read_until(*control, records, [&] { return control->lost().has_value(); }, 30s); }));
+  BOOST_TEST(timed("lost, after opening a topic that is gone", [&] {
+    return read_until(
+        *control, records, [&] { return control->lost().has_value(); }, 30s);
+  }));
 
   const auto models = must(make_log_reader(properties(), models_topic(cluster), log_start::beginning()));
   BOOST_REQUIRE(read_until(*models, records, [&] { return models->caught_up(); }));
   admin().remove(models_topic(cluster));
-  BOOST_TEST(timed("lost, after a topic was deleted while it was read",
-                   [&] { return read_until(*models, records, [&] { return models->lost().has_value(); }, 30s); }));
+  BOOST_TEST(timed("lost, after a topic was deleted while it was read", [&] {
+    return read_until(
+        *models, records, [&] { return models->lost().has_value(); }, 30s);
+  }));
 }
 
 BOOST_AUTO_TEST_CASE(lost__topic_deleted_and_made_again__says_so) {
   const auto cluster = cluster_with_topics();
   const auto writer = make_control_writer(properties(), cluster);
   must(writer->open(20s));
-  for (int i = 0; i < 3; ++i)
-    must(writer->append(one, 20s));
+  for (int i = 0; i < 3; ++i) must(writer->append(one, 20s));
   const auto reader = must(make_log_reader(properties(), control_topic(cluster), log_start::beginning()));
   std::vector<log_record> records;
   BOOST_REQUIRE(read_until(*reader, records, [&] { return reader->caught_up(); }));
@@ -119,8 +122,10 @@ BOOST_AUTO_TEST_CASE(lost__topic_deleted_and_made_again__says_so) {
       return false;
     }
   }));
-  BOOST_TEST(timed("lost, after the topic was made again",
-                   [&] { return read_until(*reader, records, [&] { return reader->lost().has_value(); }, 30s); }));
+  BOOST_TEST(timed("lost, after the topic was made again", [&] {
+    return read_until(
+        *reader, records, [&] { return reader->lost().has_value(); }, 30s);
+  }));
   BOOST_TEST_MESSAGE("  " << reader->lost().value_or(error{}).message);
 }
 
@@ -132,7 +137,8 @@ BOOST_AUTO_TEST_CASE(poll__open_transaction__shows_nothing_of_it) {
   const auto topic = control_topic(cluster);
   BOOST_REQUIRE_EQUAL(rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
                                         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY("x", 1),
-                                        RD_KAFKA_V_VALUE(const_cast<char*>("x"), 1), RD_KAFKA_V_END), RD_KAFKA_RESP_ERR_NO_ERROR);
+                                        RD_KAFKA_V_VALUE(const_cast<char*>("x"), 1), RD_KAFKA_V_END),
+                      RD_KAFKA_RESP_ERR_NO_ERROR);
   BOOST_REQUIRE_EQUAL(rd_kafka_flush(client.get(), 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
   const auto reader = must(make_log_reader(properties(), topic, log_start::beginning()));
   std::vector<log_record> records;

@@ -14,8 +14,7 @@ namespace {
 std::vector<char> content_of(std::size_t bytes, unsigned seed) {
   std::mt19937 random(seed);
   std::vector<char> content(bytes);
-  for (auto& c : content)
-    c = static_cast<char>(random());
+  for (auto& c : content) c = static_cast<char>(random());
   return content;
 }
 
@@ -39,14 +38,11 @@ BOOST_AUTO_TEST_CASE(get__two_pushed_at_the_same_time__are_told_apart) {
   for (std::size_t i = 0; i < 2; ++i)
     pushers.emplace_back([&, i] {
       const auto store = make_model_store(properties(), cluster, 64 << 20);
-      if (auto place = store->put(contents[i], sha256_of(contents[i]), 30s))
-        where[i] = *place;
+      if (auto place = store->put(contents[i], sha256_of(contents[i]), 30s)) where[i] = *place;
     });
-  for (auto& pusher : pushers)
-    pusher.join();
+  for (auto& pusher : pushers) pusher.join();
   const auto store = make_model_store(properties(), cluster, 64 << 20);
-  for (std::size_t i = 0; i < 2; ++i)
-    BOOST_TEST((must(store->get(where[i], 30s)) == contents[i]));
+  for (std::size_t i = 0; i < 2; ++i) BOOST_TEST((must(store->get(where[i], 30s)) == contents[i]));
 }
 
 BOOST_AUTO_TEST_CASE(put__topic_missing__is_not_found) {

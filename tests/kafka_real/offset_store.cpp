@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(committed__offsets_in_an_open_transaction__waits_for_its_en
 
   const auto consumer = must(open_client(role::consumer, properties(), {{"group.id", group}}));
   const std::unique_ptr<rd_kafka_consumer_group_metadata_t, c_deleter<rd_kafka_consumer_group_metadata_destroy>> member(
-    rd_kafka_consumer_group_metadata(consumer.get()));
+      rd_kafka_consumer_group_metadata(consumer.get()));
   const auto producer = must(open_client(role::producer, properties(), {{"transactional.id", unique("open")}}));
   BOOST_REQUIRE(!error_ptr(rd_kafka_init_transactions(producer.get(), 20'000)));
   BOOST_REQUIRE(!error_ptr(rd_kafka_begin_transaction(producer.get())));
@@ -59,7 +59,8 @@ BOOST_AUTO_TEST_CASE(bounds_and_timestamps__of_a_log__name_its_ends_and_what_lie
   must(writer->open(20s));
   must(writer->append(std::vector<log_write>{{"a", "1"}, {"b", "2"}}, 20s));
   std::this_thread::sleep_for(20ms);
-  const auto between = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto between =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   std::this_thread::sleep_for(20ms);
   must(writer->append(std::vector<log_write>{{"c", "3"}}, 20s));
 
@@ -79,8 +80,7 @@ BOOST_AUTO_TEST_CASE(bounds_and_timestamps__of_a_log__name_its_ends_and_what_lie
 }
 
 BOOST_AUTO_TEST_CASE(every_call__broker_frozen__times_out_within_the_limit) {
-  if (!can_freeze())
-    return;
+  if (!can_freeze()) return;
   const auto topic = unique("offsets"), group = unique("group");
   admin().create(topic);
   const auto store = must(make_offset_store(properties()));
@@ -89,10 +89,11 @@ BOOST_AUTO_TEST_CASE(every_call__broker_frozen__times_out_within_the_limit) {
   {
     const frozen_broker frozen;
     const auto begun = clock::now();
-    BOOST_TEST(!timed("committed(), frozen, limit 500 ms", [&] { return store->committed(group, where, 500ms); }).has_value());
+    BOOST_TEST(
+        !timed("committed(), frozen, limit 500 ms", [&] { return store->committed(group, where, 500ms); }).has_value());
     BOOST_TEST(!timed("commit(), frozen, limit 500 ms", [&] {
-      return store->commit(group, std::vector<committed_offset>{{where[0], 2, ""}}, 500ms);
-    }).has_value());
+                  return store->commit(group, std::vector<committed_offset>{{where[0], 2, ""}}, 500ms);
+                }).has_value());
     BOOST_TEST(!timed("bounds(), frozen, limit 500 ms", [&] { return store->bounds(where, 500ms); }).has_value());
     BOOST_TEST((clock::now() - begun < 10s));
   }
