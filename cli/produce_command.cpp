@@ -211,7 +211,8 @@ int run(const options& opts) {
   auto sending = sender.send_all(rows.fd);
   auto outcome = wait_for_outcomes(**producer);
   double seconds = std::chrono::duration<double>(clock::now() - begun).count();
-  fmt::print(stderr, "{}{} rows to {} in {:.2f} s\n", on_terminal() ? "\r" : "", outcome.delivered, opts.topic, seconds);
+  fmt::print(stderr, "{}{} row{} to {} in {:.2f} s\n", on_terminal() ? "\r\033[K" : "", outcome.delivered,
+             outcome.delivered == 1 ? "" : "s", opts.topic, seconds);
   if (sender.without_key() > 0)
     fmt::print(stderr, "{} of them had no {} and went without a key\n", sender.without_key(), opts.key_field);
   if (outcome.failed > 0)
