@@ -61,7 +61,7 @@ result<std::vector<std::string>> addresses(const config::config& cfg) {
   auto state = read_control(cfg);
   if (!state) return tl::make_unexpected(state.error());
   std::vector<std::string> found;
-  if (auto& claim = state->coordinator(); claim && state->is_member(claim->node)) found.push_back(claim->address);
+  if (auto& claim = state->coordinator()) found.push_back(claim->address);
   for (auto* member : state->members_by_age())
     if (std::find(found.begin(), found.end(), member->address) == found.end()) found.push_back(member->address);
   if (found.empty()) return fail(errc::unavailable, "no node of cluster " + cfg.cluster.name + " is running; start one: troupe node --name a");

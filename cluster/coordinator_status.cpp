@@ -276,14 +276,14 @@ std::string coordinator_core::pipeline_problem(const pipeline_spec& pipeline) co
     for (const auto& lane : report->lanes)
       if (lane.pipeline == pipeline.name && !lane.problem.empty()) return "node " + name + ": " + lane.problem;
   }
+  if (!state_.find_alias(pipeline.model, pipeline.alias))
+    return "there is no " + pipeline.model + "@" + pipeline.alias + " yet: troupe model push FILE --name " + pipeline.model;
   const auto members = eligible();
   const auto serves = [&](const plan_member& who) {
     return std::any_of(who.lanes.begin(), who.lanes.end(),
                        [&](const plan_member::lane& lane) { return lane.pipeline == pipeline.name; });
   };
   if (std::none_of(members.begin(), members.end(), serves)) return "no node with role ingest can serve it";
-  if (!state_.find_alias(pipeline.model, pipeline.alias))
-    return "there is no " + pipeline.model + "@" + pipeline.alias + " yet: troupe model push FILE --name " + pipeline.model;
   return "";
 }
 
