@@ -33,7 +33,7 @@ struct outcome_block {
 struct scoring_options {
   std::vector<std::string> features;                 ///< names in the order of the model's inputs; empty: the model's own
   std::optional<std::vector<std::string>> carry;     ///< absent: every top-level field that is not a feature, in row order
-  std::vector<std::pair<std::string, std::string>> prediction;  ///< output name -> choice; empty: what suits the model
+  std::vector<std::pair<std::string, std::string>> prediction;  ///< output name -> choice; none: what suits the model; "" too, under this name
   std::string model_label;                           ///< "games@2": what the choice `model` writes
   std::uint32_t max_row_bytes = 1u << 20;
   std::uint32_t max_nesting_depth = 32;

@@ -26,14 +26,20 @@ result<void> bind_features(bound_plan& plan, std::vector<std::string> given) {
   const loaded_model& model = *plan.model;
   plan.features = given.empty() ? model.features : std::move(given);
   if (plan.features.empty())
-    return fail(errc::invalid, fmt::format("the model file does not name its {} features; give them in the order of the training columns "
-                                           "(features in the config, --features on the command line)", model.feature_count));
+    return fail(
+        errc::invalid,
+        fmt::format("the model file does not name its {} features; give them in the order of the training columns "
+                    "(features in the config, --features on the command line)",
+                    model.feature_count));
   if (plan.features.size() != model.feature_count)
-    return fail(errc::invalid, fmt::format("{} features are named, but the model takes {}", plan.features.size(), model.feature_count));
+    return fail(errc::invalid, fmt::format("{} features are named, but the model takes {}", plan.features.size(),
+                                           model.feature_count));
   std::set<std::string_view> seen;
   for (const std::string& name : plan.features) {
-    if (check_utf8(name) != utf8_state::valid) return fail(errc::invalid, fmt::format("the feature {} is not UTF-8", quoted(name)));
-    if (!seen.insert(name).second) return fail(errc::invalid, fmt::format("the feature {} is named twice", quoted(name)));
+    if (check_utf8(name) != utf8_state::valid)
+      return fail(errc::invalid, fmt::format("the feature {} is not UTF-8", quoted(name)));
+    if (!seen.insert(name).second)
+      return fail(errc::invalid, fmt::format("the feature {} is named twice", quoted(name)));
     plan.names.push_back({name, static_cast<std::int32_t>(plan.names.size()), -1});
   }
   return {};
@@ -54,10 +60,14 @@ choice split(std::string_view text) {
 
 class member_maker {
 public:
-  member_maker(const bound_plan& plan, const std::string& label) : model_(*plan.model), model_label_(label) {}
+  member_maker(const bound_plan& plan, const std::string& label)
+      : model_(*plan.model)
+      , model_label_(label) {}
 
   result<output_member> make(const std::string& name, const std::string& text) const {
-    if (check_utf8(name) != utf8_state::valid) return fail(errc::invalid, fmt::format("the output name {} is not UTF-8", quoted(name)));
+    if (check_utf8(name) != utf8_state::valid)
+      return fail(errc::invalid, fmt::format("the output name {} is not UTF-8", quoted(name)));
+    if (text.empty()) return make(name, what_suits());
     const choice c = split(text);
     output_member member;
     member.key = key_of(name);
@@ -75,17 +85,27 @@ public:
 private:
   bool classifier() const { return model_.what != task::regressor; }
 
+  /// `"prediction": "pred"` names the member and leaves the choice to the model.
+  const char* what_suits() const {
+    if (model_.what == task::binary_classifier) return "probability";
+    return classifier() ? "label" : "value";
+  }
+
   tl::unexpected<error> unknown(const std::string& text) const {
-    return fail(errc::invalid, fmt::format("the output choice {} is none of probability, probability(CLASS), label, probabilities, value, "
-                                           "value(i), score(i), model", quoted(text)));
+    return fail(
+        errc::invalid,
+        fmt::format("the output choice {} is none of probability, probability(CLASS), label, probabilities, value, "
+                    "value(i), score(i), model",
+                    quoted(text)));
   }
 
   result<output_member> probability(output_member member, const choice& c) const {
     if (auto ok = needs_probabilities(c); !ok) return tl::make_unexpected(ok.error());
     if (!c.has_argument) {
       if (model_.what != task::binary_classifier)
-        return fail(errc::invalid, fmt::format("the output choice probability needs a class, the model has {}: write probability({})",
-                                               model_.classes.size(), model_.classes.front()));
+        return fail(errc::invalid,
+                    fmt::format("the output choice probability needs a class, the model has {}: write probability({})",
+                                model_.classes.size(), model_.classes.front()));
       member.column = model_.positive_class;
       return member;
     }
@@ -94,33 +114,41 @@ private:
         member.column = i;
         return member;
       }
-    return fail(errc::invalid, fmt::format("the output choice probability({}) names a class that the model doesn't have; it has {}",
-                                           c.argument, some_classes()));
+    return fail(errc::invalid,
+                fmt::format("the output choice probability({}) names a class that the model doesn't have; it has {}",
+                            c.argument, some_classes()));
   }
 
   std::string some_classes() const {
     std::string text;
-    for (std::size_t i = 0; i < model_.classes.size() && i < 10; ++i) text += (i == 0 ? "" : ", ") + quoted(model_.classes[i]);
+    for (std::size_t i = 0; i < model_.classes.size() && i < 10; ++i)
+      text += (i == 0 ? "" : ", ") + quoted(model_.classes[i]);
     return model_.classes.size() > 10 ? text + ", ..." : text;
   }
 
   result<void> needs_probabilities(const choice& c) const {
-    if (!classifier()) return fail(errc::invalid, fmt::format("the output choice {} needs a classifier, the model is a regressor", c.word));
+    if (!classifier())
+      return fail(errc::invalid,
+                  fmt::format("the output choice {} needs a classifier, the model is a regressor", c.word));
     if (!model_.graph->probabilities())
-      return fail(errc::invalid, fmt::format("the output choice {} needs probabilities, the model gives scores: use label or score(i)", c.word));
+      return fail(errc::invalid,
+                  fmt::format("the output choice {} needs probabilities, the model gives scores: use label or score(i)",
+                              c.word));
     return {};
   }
 
   result<output_member> of_classes(output_member member, const choice& c) const {
     if (c.word == "probabilities")
       if (auto ok = needs_probabilities(c); !ok) return tl::make_unexpected(ok.error());
-    if (!classifier()) return fail(errc::invalid, "the output choice label needs a classifier, the model is a regressor");
+    if (!classifier())
+      return fail(errc::invalid, "the output choice label needs a classifier, the model is a regressor");
     member.kind = c.word == "label" ? kind_type::label : kind_type::probabilities;
     return member;
   }
 
   result<output_member> value(output_member member) const {
-    if (classifier()) return fail(errc::invalid, "the output choice value needs a regressor, the model is a classifier");
+    if (classifier())
+      return fail(errc::invalid, "the output choice value needs a regressor, the model is a classifier");
     if (model_.targets > 1) member.kind = kind_type::values;
     return member;
   }
@@ -155,7 +183,8 @@ result<name_set> choose_members(bound_plan& plan, const scoring_options& options
   const member_maker maker{plan, options.model_label};
   name_set taken;
   for (const auto& [name, text] : options.prediction.empty() ? what_suits(*plan.model) : options.prediction) {
-    if (!taken.insert(name).second) return fail(errc::invalid, fmt::format("the output has the name {} twice", quoted(name)));
+    if (!taken.insert(name).second)
+      return fail(errc::invalid, fmt::format("the output has the name {} twice", quoted(name)));
     auto member = maker.make(name, text);
     if (!member) return tl::make_unexpected(member.error());
     plan.members.push_back(std::move(*member));
@@ -173,7 +202,8 @@ known_name& name_entry(bound_plan& plan, const std::string& name) {
 result<void> choose_carried(bound_plan& plan, const std::vector<std::string>& carry, name_set taken) {
   std::set<std::string_view> seen;
   for (const std::string& text : carry) {
-    if (check_utf8(text) != utf8_state::valid) return fail(errc::invalid, fmt::format("the carried field {} is not UTF-8", quoted(text)));
+    if (check_utf8(text) != utf8_state::valid)
+      return fail(errc::invalid, fmt::format("the carried field {} is not UTF-8", quoted(text)));
     std::vector<std::string> path{text};
     if (text.starts_with('/')) {
       auto parsed = parse_pointer(text);
@@ -182,7 +212,8 @@ result<void> choose_carried(bound_plan& plan, const std::vector<std::string>& ca
     }
     const std::string name = path.back();
     if (!taken.insert(name).second)
-      return fail(errc::invalid, fmt::format("carrying {} gives the output the name {} twice", quoted(text), quoted(name)));
+      return fail(errc::invalid,
+                  fmt::format("carrying {} gives the output the name {} twice", quoted(text), quoted(name)));
     known_name& entry = name_entry(plan, path.front());
     if (entry.tag < 0) {
       entry.tag = static_cast<std::int32_t>(plan.carry.size());
@@ -196,7 +227,8 @@ result<void> choose_carried(bound_plan& plan, const std::vector<std::string>& ca
 
 } // namespace
 
-result<std::shared_ptr<const scoring_plan>> scoring_plan::make(std::shared_ptr<const loaded_model> model, scoring_options options) {
+result<std::shared_ptr<const scoring_plan>> scoring_plan::make(std::shared_ptr<const loaded_model> model,
+                                                               scoring_options options) {
   TROUPE_ASSERT(model != nullptr);
   auto plan = std::make_shared<bound_plan>();
   plan->model = std::move(model);
@@ -213,8 +245,10 @@ result<std::shared_ptr<const scoring_plan>> scoring_plan::make(std::shared_ptr<c
   for (const std::string& name : plan->model->classes) {
     plan->label_keys.push_back(key_of(name));
     std::string label;
-    if (plan->model->classes_are_numbers) label = name;
-    else append_json_string(label, name);
+    if (plan->model->classes_are_numbers)
+      label = name;
+    else
+      append_json_string(label, name);
     plan->labels.push_back(std::move(label));
   }
   return std::shared_ptr<const scoring_plan>{std::move(plan)};
