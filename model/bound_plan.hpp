@@ -16,8 +16,8 @@ namespace troupe::model {
 /// What is copied of a recorded field of the row.
 struct carry_rule {
   struct part {
-    std::vector<std::string> path;     ///< from the field's value inwards; empty: all of it
-    std::string key;                   ///< "\"id\":"
+    std::vector<std::string> path; ///< from the field's value inwards; empty: all of it
+    std::string key;               ///< "\"id\":"
   };
   std::vector<part> parts;
 };
@@ -25,9 +25,9 @@ struct carry_rule {
 /// A member of the output that comes from the model.
 struct output_member {
   enum class kind_type { number, label, probabilities, values, text } kind = kind_type::number;
-  std::string key;                     ///< "\"pred\":"
-  std::size_t column = 0;              ///< number
-  std::string text;                    ///< text: JSON, as it is written
+  std::string key;        ///< "\"pred\":"
+  std::size_t column = 0; ///< number
+  std::string text;       ///< text: JSON, as it is written
 };
 
 class bound_plan final : public scoring_plan {
@@ -36,13 +36,13 @@ public:
 
   std::shared_ptr<const loaded_model> model;
   std::vector<std::string> features;
-  std::vector<known_name> names;             ///< features, carried fields and names of the output
+  std::vector<known_name> names; ///< features, carried fields and names of the output
   bool record_unknown = false;
   row_limits limits;
-  std::vector<carry_rule> carry;             ///< by known_name::tag
+  std::vector<carry_rule> carry; ///< by known_name::tag
   std::vector<output_member> members;
-  std::vector<std::string> labels;           ///< classes as JSON values: 1 or "yes"
-  std::vector<std::string> label_keys;       ///< classes as JSON keys with the colon: "1":
+  std::vector<std::string> labels;     ///< classes as JSON values: 1 or "yes"
+  std::vector<std::string> label_keys; ///< classes as JSON keys with the colon: "1":
 };
 
 } // namespace troupe::model

@@ -26,15 +26,26 @@ void append_list(std::vector<char>& out, std::span<const float> numbers, const s
   out.push_back(keys != nullptr ? '}' : ']');
 }
 
-void append_member(const bound_plan& plan, const output_member& member, const row_result& result, std::vector<char>& out) {
+void append_member(const bound_plan& plan, const output_member& member, const row_result& result,
+                   std::vector<char>& out) {
   using kind_type = output_member::kind_type;
   append(out, member.key);
   switch (member.kind) {
-    case kind_type::number: append(out, result.numbers[member.column]); return;
-    case kind_type::label: append(out, plan.labels[result.label]); return;
-    case kind_type::probabilities: append_list(out, result.numbers, &plan.label_keys); return;
-    case kind_type::values: append_list(out, result.numbers, nullptr); return;
-    case kind_type::text: append(out, member.text); return;
+  case kind_type::number:
+    append(out, result.numbers[member.column]);
+    return;
+  case kind_type::label:
+    append(out, plan.labels[result.label]);
+    return;
+  case kind_type::probabilities:
+    append_list(out, result.numbers, &plan.label_keys);
+    return;
+  case kind_type::values:
+    append_list(out, result.numbers, nullptr);
+    return;
+  case kind_type::text:
+    append(out, member.text);
+    return;
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A prediction as JSON: carried fields with the bytes they came in, then what the model says. Used by scoring_session, on its
-// thread.
+// A prediction as JSON: carried fields with the bytes they came in, then what the model says. Used by scoring_session,
+// on its thread.
 //
 // Numbers are the float32 that the model gives, in the shortest form that reads back as the same float32.
 

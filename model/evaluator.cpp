@@ -14,7 +14,11 @@ constexpr std::size_t floats_max = 1u << 21;
 
 evaluator::evaluator(std::vector<std::size_t> slot_widths, std::vector<step> steps, value_place numbers,
                      std::optional<value_place> label, bool probabilities)
-  : slot_widths_(std::move(slot_widths)), steps_(std::move(steps)), numbers_(numbers), label_(label), probabilities_(probabilities) {
+    : slot_widths_(std::move(slot_widths))
+    , steps_(std::move(steps))
+    , numbers_(numbers)
+    , label_(label)
+    , probabilities_(probabilities) {
   const std::size_t floats = std::accumulate(slot_widths_.begin(), slot_widths_.end(), std::size_t{1});
   rows_at_once_ = std::clamp<std::size_t>(floats_max / floats, 1, rows_max);
 }
@@ -36,13 +40,15 @@ void evaluator::run(const float* features, std::size_t rows, scratch& memory) co
       memory.in.emplace_back(at(place, features, memory, 0), count, static_cast<Eigen::Index>(place.width),
                              Eigen::OuterStride<>(static_cast<Eigen::Index>(slot_widths_[place.slot])));
     for (const value_place& place : s.outputs)
-      memory.out.emplace_back(memory.slots[place.slot].data() + place.offset, count, static_cast<Eigen::Index>(place.width),
+      memory.out.emplace_back(memory.slots[place.slot].data() + place.offset, count,
+                              static_cast<Eigen::Index>(place.width),
                               Eigen::OuterStride<>(static_cast<Eigen::Index>(slot_widths_[place.slot])));
     s.op->run(memory.in, memory.out);
   }
 }
 
-const float* evaluator::at(const value_place& place, const float* features, const scratch& memory, std::size_t row) const {
+const float* evaluator::at(const value_place& place, const float* features, const scratch& memory,
+                           std::size_t row) const {
   const float* slot = place.slot == 0 ? features : memory.slots[place.slot].data();
   return slot + row * slot_widths_[place.slot] + place.offset;
 }

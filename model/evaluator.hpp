@@ -1,6 +1,6 @@
 #pragma once
-// The compiled graph: a list of operations over slots of floats, a batch of rows at a time. Built by graph_builder, run by
-// scoring_session. Values are float32, as ONNX has them; sums inside an operation may be double.
+// The compiled graph: a list of operations over slots of floats, a batch of rows at a time. Built by graph_builder, run
+// by scoring_session. Values are float32, as ONNX has them; sums inside an operation may be double.
 
 #include <cstddef>
 #include <memory>
@@ -36,8 +36,8 @@ public:
   };
 
   /// REQUIRES: places within slots; a slot is written before it is read. `slot_widths[0]` is the number of features.
-  evaluator(std::vector<std::size_t> slot_widths, std::vector<step> steps, value_place numbers, std::optional<value_place> label,
-            bool probabilities);
+  evaluator(std::vector<std::size_t> slot_widths, std::vector<step> steps, value_place numbers,
+            std::optional<value_place> label, bool probabilities);
 
   scratch make_scratch() const;
   /// The most rows that one run takes; bounds the scratch.

@@ -12,9 +12,9 @@
 namespace troupe::model {
 namespace {
 
-constexpr std::size_t features_max = 100'000;          // the row parser's bound of fields
-constexpr std::size_t width_max = 1u << 20;            // columns of a value
-constexpr std::size_t total_width_max = 1u << 22;      // columns of all values together: 16 MiB for a row
+constexpr std::size_t features_max = 100'000;     // the row parser's bound of fields
+constexpr std::size_t width_max = 1u << 20;       // columns of a value
+constexpr std::size_t total_width_max = 1u << 22; // columns of all values together: 16 MiB for a row
 constexpr int nodes_max = 100'000;
 
 struct known_value {
@@ -24,10 +24,12 @@ struct known_value {
 
 class builder {
 public:
-  explicit builder(const onnx::GraphProto& graph) : graph_(graph) {}
+  explicit builder(const onnx::GraphProto& graph)
+      : graph_(graph) {}
 
   result<compiled_graph> run() {
-    if (graph_.node_size() > nodes_max) return fail(errc::invalid, fmt::format("the graph has more than {} nodes", nodes_max));
+    if (graph_.node_size() > nodes_max)
+      return fail(errc::invalid, fmt::format("the graph has more than {} nodes", nodes_max));
     for (const auto& tensor : graph_.initializer()) constants_.insert(tensor.name());
     for (const auto& node : graph_.node())
       for (const auto& output : node.output()) made_somewhere_.insert(output);
@@ -40,7 +42,8 @@ public:
 private:
   result<void> define(const std::string& name, known_value value, std::string_view maker) {
     if (constants_.count(name) != 0 || !values_.emplace(name, std::move(value)).second)
-      return fail(errc::invalid, fmt::format("the value {} is defined twice, the second time by {}", quoted(name), maker));
+      return fail(errc::invalid,
+                  fmt::format("the value {} is defined twice, the second time by {}", quoted(name), maker));
     return {};
   }
 
@@ -48,7 +51,7 @@ private:
     std::size_t inputs = 0;
     bool narrow = true;
     for (const auto& input : graph_.input()) {
-      if (constants_.count(input.name()) != 0) continue;  // before IR version 4 initializers were listed as inputs too
+      if (constants_.count(input.name()) != 0) continue; // before IR version 4 initializers were listed as inputs too
       const auto width = width_of(input);
       if (!width) return tl::make_unexpected(width.error());
       known_value value;
@@ -70,20 +73,26 @@ private:
 
   result<std::size_t> width_of(const onnx::ValueInfoProto& input) {
     const std::string name = quoted(input.name());
-    if (!input.type().has_tensor_type()) return fail(errc::unsupported, fmt::format("the input {} is not a tensor", name));
+    if (!input.type().has_tensor_type())
+      return fail(errc::unsupported, fmt::format("the input {} is not a tensor", name));
     const auto& tensor = input.type().tensor_type();
     const int type = tensor.elem_type();
     if (type != onnx::TensorProto::FLOAT && type != onnx::TensorProto::DOUBLE && type != onnx::TensorProto::INT64)
-      return fail(errc::unsupported, fmt::format("the input {} has tensor type {}; only float, double and int64 are supported", name, type));
+      return fail(
+          errc::unsupported,
+          fmt::format("the input {} has tensor type {}; only float, double and int64 are supported", name, type));
     const auto& shape = tensor.shape();
     if (shape.dim_size() != 2)
-      return fail(errc::invalid, fmt::format("the input {} has {} dimensions, expected [rows, columns]", name, shape.dim_size()));
+      return fail(errc::invalid,
+                  fmt::format("the input {} has {} dimensions, expected [rows, columns]", name, shape.dim_size()));
     if (shape.dim(0).has_dim_value() && shape.dim(0).dim_value() > 1)
-      return fail(errc::unsupported, fmt::format("the input {} takes exactly {} rows; export it with any number of rows", name,
-                                                 shape.dim(0).dim_value()));
+      return fail(errc::unsupported,
+                  fmt::format("the input {} takes exactly {} rows; export it with any number of rows", name,
+                              shape.dim(0).dim_value()));
     const std::int64_t width = shape.dim(1).dim_value();
     if (!shape.dim(1).has_dim_value() || width < 1 || width > static_cast<std::int64_t>(features_max))
-      return fail(errc::invalid, fmt::format("the input {} has {} columns, expected 1 to {}", name, width, features_max));
+      return fail(errc::invalid,
+                  fmt::format("the input {} has {} columns, expected 1 to {}", name, width, features_max));
     return static_cast<std::size_t>(width);
   }
 
@@ -111,7 +120,8 @@ private:
     return place_outputs(node, attributes, std::move(*built), std::move(next));
   }
 
-  result<void> place_outputs(const onnx::NodeProto& node, const attribute_reader& attributes, built_node built, step next) {
+  result<void> place_outputs(const onnx::NodeProto& node, const attribute_reader& attributes, built_node built,
+                             step next) {
     const bool alias = built.op == nullptr || (built.joins && side_by_side(next.inputs));
     for (std::size_t i = 0; i < built.outputs.size(); ++i) {
       const std::size_t width = built.outputs[i].width;
@@ -120,7 +130,8 @@ private:
         place = {next.inputs[0].slot, next.inputs[0].offset, width};
       } else {
         total_width_ += width;
-        if (width > width_max || total_width_ > total_width_max) return attributes.wrong("its result has too many columns");
+        if (width > width_max || total_width_ > total_width_max)
+          return attributes.wrong("its result has too many columns");
         slot_widths_.push_back(width);
         next.outputs.push_back(place);
       }
@@ -137,21 +148,27 @@ private:
 
   static bool side_by_side(const std::vector<value_place>& places) {
     for (std::size_t i = 1; i < places.size(); ++i)
-      if (places[i].slot != places[i - 1].slot || places[i].offset != places[i - 1].offset + places[i - 1].width) return false;
+      if (places[i].slot != places[i - 1].slot || places[i].offset != places[i - 1].offset + places[i - 1].width)
+        return false;
     return true;
   }
 
   error unknown_operator(const onnx::NodeProto& node) const {
     const std::string domain = node.domain().empty() ? "ai.onnx" : node.domain();
-    return {errc::unsupported, fmt::format("the operator {} of {} (node {}) is not supported; supported are {}", quoted(node.op_type()),
-                                           quoted(domain), quoted(node.name()), supported_operators())};
+    return {errc::unsupported,
+            fmt::format("the operator {} of {} (node {}) is not supported; supported are {}", quoted(node.op_type()),
+                        quoted(domain), quoted(node.name()), supported_operators())};
   }
 
   error undefined(const attribute_reader& attributes, const std::string& name) const {
     if (constants_.count(name) != 0)
-      return attributes.unsupported(fmt::format("its input {} is a constant, expected a value of the row", quoted(name))).value();
+      return attributes
+          .unsupported(fmt::format("its input {} is a constant, expected a value of the row", quoted(name)))
+          .value();
     if (made_somewhere_.count(name) != 0)
-      return attributes.wrong(fmt::format("its input {} is made only later: a cycle, or nodes out of order", quoted(name))).value();
+      return attributes
+          .wrong(fmt::format("its input {} is made only later: a cycle, or nodes out of order", quoted(name)))
+          .value();
     return attributes.wrong(fmt::format("its input {} is defined nowhere", quoted(name))).value();
   }
 
@@ -160,23 +177,26 @@ private:
     const known_value* label = nullptr;
     for (const auto& output : graph_.output()) {
       const auto found = values_.find(output.name());
-      if (found == values_.end()) return fail(errc::invalid, fmt::format("no node makes the output {}", quoted(output.name())));
+      if (found == values_.end())
+        return fail(errc::invalid, fmt::format("no node makes the output {}", quoted(output.name())));
       const known_value*& which = found->second.type.kind == value_type::kind_type::label ? label : numbers;
       if (which != nullptr)
-        return fail(errc::unsupported, fmt::format("the output {} is one too many; expected a label and its probabilities, or values",
-                                                   quoted(output.name())));
+        return fail(errc::unsupported,
+                    fmt::format("the output {} is one too many; expected a label and its probabilities, or values",
+                                quoted(output.name())));
       which = &found->second;
     }
-    if (numbers == nullptr) return fail(errc::unsupported, "the graph has no output of numbers (probabilities, scores or values)");
+    if (numbers == nullptr)
+      return fail(errc::unsupported, "the graph has no output of numbers (probabilities, scores or values)");
     std::optional<value_place> label_place;
     compiled_.classes = label != nullptr ? label->type.classes : numbers->type.classes;
     if (label != nullptr) label_place = label->place;
     if (compiled_.classes && compiled_.classes->names.size() != numbers->type.width)
-      return fail(errc::invalid, fmt::format("the model has {} classes, but gives {} numbers", compiled_.classes->names.size(),
-                                             numbers->type.width));
+      return fail(errc::invalid, fmt::format("the model has {} classes, but gives {} numbers",
+                                             compiled_.classes->names.size(), numbers->type.width));
     drop_unneeded(numbers->place, label_place);
-    compiled_.graph = std::make_shared<const evaluator>(std::move(slot_widths_), std::move(steps_), numbers->place, label_place,
-                                                        numbers->type.probabilities);
+    compiled_.graph = std::make_shared<const evaluator>(std::move(slot_widths_), std::move(steps_), numbers->place,
+                                                        label_place, numbers->type.probabilities);
     return std::move(compiled_);
   }
 

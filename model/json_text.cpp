@@ -124,7 +124,8 @@ std::optional<std::string_view> member(std::string_view object, const std::strin
 std::optional<std::string_view> element(std::string_view array, const std::string& number) {
   std::size_t wanted = 0;
   const auto [end, status] = std::from_chars(number.data(), number.data() + number.size(), wanted);
-  if (status != std::errc{} || end != number.data() + number.size() || (number.size() > 1 && number[0] == '0')) return std::nullopt;
+  if (status != std::errc{} || end != number.data() + number.size() || (number.size() > 1 && number[0] == '0'))
+    return std::nullopt;
   cursor c{array, 1};
   if (c.take(']')) return std::nullopt;
   for (std::size_t i = 0;; ++i) {
@@ -148,17 +149,21 @@ result<std::vector<std::string>> parse_pointer(std::string_view pointer) {
     } else if (i + 1 < pointer.size() && (pointer[i + 1] == '0' || pointer[i + 1] == '1')) {
       path.back() += pointer[++i] == '0' ? '~' : '/';
     } else {
-      return fail(errc::invalid, "the JSON pointer " + quoted(pointer) + " has a ~ that is neither ~0 (for ~) nor ~1 (for /)");
+      return fail(errc::invalid,
+                  "the JSON pointer " + quoted(pointer) + " has a ~ that is neither ~0 (for ~) nor ~1 (for /)");
     }
   }
   return path;
 }
 
-std::optional<std::string_view> walk(std::string_view value, const std::string* path_begin, const std::string* path_end) {
+std::optional<std::string_view> walk(std::string_view value, const std::string* path_begin,
+                                     const std::string* path_end) {
   for (; path_begin != path_end; ++path_begin) {
     std::optional<std::string_view> next;
-    if (value.front() == '{') next = member(value, *path_begin);
-    else if (value.front() == '[') next = element(value, *path_begin);
+    if (value.front() == '{')
+      next = member(value, *path_begin);
+    else if (value.front() == '[')
+      next = element(value, *path_begin);
     if (!next) return std::nullopt;
     value = *next;
   }

@@ -18,7 +18,8 @@ constexpr row_limits metadata_limits{64u << 20, 32, 4'000'000};
 constexpr double tolerance = 1e-5;
 
 // The values of some members of the JSON object `text`, in the order of `names`; "" where one is absent.
-result<std::vector<std::string_view>> members(std::string_view text, const std::vector<std::string>& names, std::string_view key) {
+result<std::vector<std::string_view>> members(std::string_view text, const std::vector<std::string>& names,
+                                              std::string_view key) {
   std::vector<known_name> known;
   for (std::size_t i = 0; i < names.size(); ++i) known.push_back({names[i], -1, static_cast<std::int32_t>(i)});
   row_parser parser{known, false, metadata_limits};
@@ -96,7 +97,8 @@ result<golden_rows> read_golden(const std::string& text) {
     golden.expected.push_back(std::move(row));
   }
   if (golden.rows.empty() || golden.rows.size() != golden.expected.size())
-    return wrong(key, fmt::format("it has {} rows and {} expected results", golden.rows.size(), golden.expected.size()));
+    return wrong(key,
+                 fmt::format("it has {} rows and {} expected results", golden.rows.size(), golden.expected.size()));
   return golden;
 }
 
@@ -122,7 +124,8 @@ result<void> check_golden(const loaded_model& model, const golden_rows& golden) 
   constexpr std::string_view key = "troupe.golden";
   if (model.features.empty()) return wrong(key, "its rows have names, but the file does not name the features");
   std::vector<known_name> names;
-  for (std::size_t i = 0; i < model.features.size(); ++i) names.push_back({model.features[i], static_cast<std::int32_t>(i), -1});
+  for (std::size_t i = 0; i < model.features.size(); ++i)
+    names.push_back({model.features[i], static_cast<std::int32_t>(i), -1});
   row_parser parser{names, false, row_limits{}};
   std::vector<float> features(model.feature_count);
   evaluator::scratch scratch = model.graph->make_scratch();
@@ -135,7 +138,8 @@ result<void> check_golden(const loaded_model& model, const golden_rows& golden) 
     std::size_t first = 0;
     if (expected.size() != model.graph->width()) {
       if (expected.size() != 1 || model.what != task::binary_classifier)
-        return wrong(key, fmt::format("row {} expects {} values, the model gives {}", i, expected.size(), model.graph->width()));
+        return wrong(
+            key, fmt::format("row {} expects {} values, the model gives {}", i, expected.size(), model.graph->width()));
       first = model.positive_class;
     }
     for (std::size_t k = 0; k < expected.size(); ++k) {

@@ -1,6 +1,6 @@
 #pragma once
-// What a model file says about itself in metadata_props: names of the features, the positive class, golden rows. docs/models.md
-// has the keys for users. Pure; any thread.
+// What a model file says about itself in metadata_props: names of the features, the positive class, golden rows.
+// docs/models.md has the keys for users. Pure; any thread.
 
 #include <optional>
 #include <string>
@@ -15,12 +15,13 @@ struct loaded_model;
 
 /// Rows with the results that the exporter saw for them.
 struct golden_rows {
-  std::vector<std::string> rows;               ///< each a JSON object
-  std::vector<std::vector<double>> expected;   ///< of each row: all probabilities, that of the positive class, or the values
+  std::vector<std::string> rows; ///< each a JSON object
+  std::vector<std::vector<double>>
+      expected; ///< of each row: all probabilities, that of the positive class, or the values
 };
 
 struct model_metadata {
-  std::vector<std::string> features;           ///< empty: not told
+  std::vector<std::string> features; ///< empty: not told
   std::optional<std::string> positive_class;
   std::optional<golden_rows> golden;
 };
@@ -33,8 +34,8 @@ struct metadata_texts {
 /// Fails (errc::invalid), naming the key and what is wrong in it.
 result<model_metadata> read_metadata(const metadata_texts& texts);
 
-/// Scores the golden rows and compares: |difference| <= 1e-5 * max(1, |expected|). Fails (errc::invalid), naming the row and both
-/// values.
+/// Scores the golden rows and compares: |difference| <= 1e-5 * max(1, |expected|). Fails (errc::invalid), naming the
+/// row and both values.
 result<void> check_golden(const loaded_model& model, const golden_rows& golden);
 
 } // namespace troupe::model

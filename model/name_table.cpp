@@ -25,7 +25,8 @@ bool same(std::string_view a, std::string_view b) {
 
 } // namespace
 
-name_table::name_table(const std::vector<known_name>& known) : known_count_(known.size()) {
+name_table::name_table(const std::vector<known_name>& known)
+    : known_count_(known.size()) {
   std::random_device random;
   seed_ = (std::uint64_t{random()} << 32) | random();
   for (const known_name& name : known) entries_.push_back({name.text, name.feature, name.tag, true, 0, 0});
@@ -50,8 +51,10 @@ const name_table::entry* name_table::find(std::string_view name) {
   std::uint32_t found = guess;
   if (guess >= entries_.size() || !same(entries_[guess].text, name)) {
     found = look_up(name);
-    if (at_start_) first_ = found;
-    else entries_[previous_].next = found;
+    if (at_start_)
+      first_ = found;
+    else
+      entries_[previous_].next = found;
   }
   at_start_ = false;
   previous_ = found;
@@ -67,8 +70,10 @@ std::uint32_t name_table::look_up(std::string_view name) {
     if (entries_[index_[at] - 1].text == name) return index_[at] - 1;
   entries_.push_back({std::string{name}, -1, -1, false, 0, 0});
   unknown_bytes_ += name.size();
-  if (entries_.size() * 2 > index_.size()) rebuild_index(index_.size() * 2);
-  else insert_index(static_cast<std::uint32_t>(entries_.size() - 1));
+  if (entries_.size() * 2 > index_.size())
+    rebuild_index(index_.size() * 2);
+  else
+    insert_index(static_cast<std::uint32_t>(entries_.size() - 1));
   return static_cast<std::uint32_t>(entries_.size() - 1);
 }
 

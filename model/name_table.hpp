@@ -1,10 +1,10 @@
 #pragma once
-// The names of a row's top-level fields, found without hashing where rows repeat themselves. Used by row_parser only, on the
-// thread of its session.
+// The names of a row's top-level fields, found without hashing where rows repeat themselves. Used by row_parser only,
+// on the thread of its session.
 //
-// A producer writes its fields in the same order into every row, so after name A comes the name that followed A in the row
-// before: `find` compares with that one first and hashes only when the guess is wrong. Names that nobody asked for are
-// remembered too, which makes one stamp per name enough to notice a name that comes twice.
+// A producer writes its fields in the same order into every row, so after name A comes the name that followed A in the
+// row before: `find` compares with that one first and hashes only when the guess is wrong. Names that nobody asked for
+// are remembered too, which makes one stamp per name enough to notice a name that comes twice.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace troupe::model {
 /// A name that means something to the pipeline.
 struct known_name {
   std::string text;
-  std::int32_t feature = -1;   ///< column of the feature, or -1
-  std::int32_t tag = -1;       ///< given back with the field's bytes where >= 0; -1: the bytes are not wanted
+  std::int32_t feature = -1; ///< column of the feature, or -1
+  std::int32_t tag = -1;     ///< given back with the field's bytes where >= 0; -1: the bytes are not wanted
 };
 
 class name_table {
@@ -28,15 +28,16 @@ public:
     std::int32_t feature;
     std::int32_t tag;
     bool known;
-    std::uint64_t stamp;       ///< the last row that had it
-    std::uint32_t next;        ///< the entry that followed it there
+    std::uint64_t stamp; ///< the last row that had it
+    std::uint32_t next;  ///< the entry that followed it there
   };
 
   /// REQUIRES: the names differ.
   explicit name_table(const std::vector<known_name>& known);
   /// Before the first name of a row. Forgets unknown names when they have become too many or too long.
   void begin_row();
-  /// The entry of `name`, the next one in this row; nullptr if the row has had it. Valid until the next call of find or begin_row.
+  /// The entry of `name`, the next one in this row; nullptr if the row has had it. Valid until the next call of find or
+  /// begin_row.
   const entry* find(std::string_view name);
   /// Whether this row has had the known name of that index.
   bool seen(std::size_t known_index) const { return entries_[known_index].stamp == row_; }
@@ -47,13 +48,13 @@ private:
   void insert_index(std::uint32_t entry_index);
   void rebuild_index(std::size_t slots);
 
-  std::vector<entry> entries_;          // the known ones first
-  std::vector<std::uint32_t> index_;    // open addressing: entry + 1, 0 is free
+  std::vector<entry> entries_;       // the known ones first
+  std::vector<std::uint32_t> index_; // open addressing: entry + 1, 0 is free
   std::size_t known_count_ = 0;
   std::size_t unknown_bytes_ = 0;
-  std::uint64_t seed_;                  // of the hash, so that nobody can prepare names that collide
+  std::uint64_t seed_; // of the hash, so that nobody can prepare names that collide
   std::uint64_t row_ = 0;
-  std::uint32_t first_ = 0;             // entry that began the row before
+  std::uint32_t first_ = 0; // entry that began the row before
   std::uint32_t previous_ = 0;
   bool at_start_ = true;
 };

@@ -1,5 +1,6 @@
-// Bytes of a file into a loaded_model, or the reason why not. Everything that is later trusted is checked on this way: here the
-// outside of the file, in onnx_checks the parts that no operator looks at, in graph_builder the graph, in operators/ the attributes.
+// Bytes of a file into a loaded_model, or the reason why not. Everything that is later trusted is checked on this way:
+// here the outside of the file, in onnx_checks the parts that no operator looks at, in graph_builder the graph, in
+// operators/ the attributes.
 #include "model/loaded_model.hpp"
 
 #include <limits>
@@ -17,14 +18,16 @@
 namespace troupe::model {
 namespace {
 
-constexpr int message_depth_max = 32;   // an ONNX graph without subgraphs needs 8
+constexpr int message_depth_max = 32; // an ONNX graph without subgraphs needs 8
 
 result<onnx::ModelProto> parse_file(std::span<const char> file, const load_limits& limits) {
   if (file.empty()) return fail(errc::invalid, "the model file is empty");
   if (file.size() > limits.file_bytes_max || file.size() > std::size_t{std::numeric_limits<int>::max()})
-    return fail(errc::invalid, fmt::format("the model file has {} bytes, more than the {} allowed", file.size(), limits.file_bytes_max));
+    return fail(errc::invalid, fmt::format("the model file has {} bytes, more than the {} allowed", file.size(),
+                                           limits.file_bytes_max));
   if (auto ok = check_magic(std::string_view{file.data(), file.size()}); !ok) return tl::make_unexpected(ok.error());
-  google::protobuf::io::CodedInputStream input(reinterpret_cast<const std::uint8_t*>(file.data()), static_cast<int>(file.size()));
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const std::uint8_t*>(file.data()),
+                                               static_cast<int>(file.size()));
   input.SetRecursionLimit(message_depth_max);
   onnx::ModelProto model;
   if (!model.ParseFromCodedStream(&input) || !input.ConsumedEntireMessage())
@@ -47,12 +50,15 @@ result<metadata_texts> texts_of(const onnx::ModelProto& model) {
 
 result<void> check_names(const std::vector<std::string>& names, std::size_t count, std::string_view source) {
   if (names.size() != count)
-    return fail(errc::invalid, fmt::format("{} names {} features, but the model takes {}", source, names.size(), count));
+    return fail(errc::invalid,
+                fmt::format("{} names {} features, but the model takes {}", source, names.size(), count));
   std::set<std::string_view> seen;
   for (const std::string& name : names) {
     if (name.empty() || check_utf8(name) != utf8_state::valid)
-      return fail(errc::invalid, fmt::format("{} has the feature name {}, which is empty or not UTF-8", source, quoted(name)));
-    if (!seen.insert(name).second) return fail(errc::invalid, fmt::format("{} names the feature {} twice", source, quoted(name)));
+      return fail(errc::invalid,
+                  fmt::format("{} has the feature name {}, which is empty or not UTF-8", source, quoted(name)));
+    if (!seen.insert(name).second)
+      return fail(errc::invalid, fmt::format("{} names the feature {} twice", source, quoted(name)));
   }
   return {};
 }
@@ -73,15 +79,17 @@ result<void> describe_classes(loaded_model& model, const model_metadata& metadat
   model.what = classes.names.size() == 2 ? task::binary_classifier : task::classifier;
   if (!metadata.positive_class) return {};
   if (model.what != task::binary_classifier)
-    return fail(errc::invalid, fmt::format("the metadata troupe.signature name a positive class, but the model has {} classes",
-                                           classes.names.size()));
+    return fail(errc::invalid,
+                fmt::format("the metadata troupe.signature name a positive class, but the model has {} classes",
+                            classes.names.size()));
   for (std::size_t i = 0; i < 2; ++i)
     if (model.classes[i] == *metadata.positive_class) {
       model.positive_class = i;
       return {};
     }
-  return fail(errc::invalid, fmt::format("the metadata troupe.signature name the positive class {}, which the model doesn't have",
-                                         quoted(*metadata.positive_class)));
+  return fail(errc::invalid,
+              fmt::format("the metadata troupe.signature name the positive class {}, which the model doesn't have",
+                          quoted(*metadata.positive_class)));
 }
 
 } // namespace

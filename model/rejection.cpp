@@ -14,23 +14,23 @@ struct description {
 
 // In the order of the enumeration.
 constexpr std::array<description, rejection_count> descriptions{{
-  {"NONE", stage::parse},
-  {"NULL_VALUE", stage::parse},
-  {"EMPTY_VALUE", stage::parse},
-  {"ROW_TOO_LARGE", stage::parse},
-  {"INVALID_JSON", stage::parse},
-  {"INVALID_UTF8", stage::parse},
-  {"NOT_AN_OBJECT", stage::parse},
-  {"TOO_DEEP", stage::parse},
-  {"TOO_MANY_FIELDS", stage::parse},
-  {"DUPLICATE_KEY", stage::parse},
-  {"MISSING_FEATURE", stage::bind},
-  {"NULL_FEATURE", stage::bind},
-  {"WRONG_TYPE", stage::bind},
-  {"NUMBER_OUT_OF_RANGE", stage::bind},
-  {"NOT_FINITE", stage::predict},
-  {"OUTPUT_TOO_LARGE", stage::serialize},
-  {"INTERNAL", stage::predict},
+    {"NONE", stage::parse},
+    {"NULL_VALUE", stage::parse},
+    {"EMPTY_VALUE", stage::parse},
+    {"ROW_TOO_LARGE", stage::parse},
+    {"INVALID_JSON", stage::parse},
+    {"INVALID_UTF8", stage::parse},
+    {"NOT_AN_OBJECT", stage::parse},
+    {"TOO_DEEP", stage::parse},
+    {"TOO_MANY_FIELDS", stage::parse},
+    {"DUPLICATE_KEY", stage::parse},
+    {"MISSING_FEATURE", stage::bind},
+    {"NULL_FEATURE", stage::bind},
+    {"WRONG_TYPE", stage::bind},
+    {"NUMBER_OUT_OF_RANGE", stage::bind},
+    {"NOT_FINITE", stage::predict},
+    {"OUTPUT_TOO_LARGE", stage::serialize},
+    {"INTERNAL", stage::predict},
 }};
 
 const description& describe(rejection code) {
@@ -50,12 +50,18 @@ stage stage_of(rejection code) {
 
 std::string_view to_string(stage where) {
   switch (where) {
-    case stage::parse: return "PARSE";
-    case stage::bind: return "BIND";
-    case stage::transform: return "TRANSFORM";
-    case stage::predict: return "PREDICT";
-    case stage::serialize: return "SERIALIZE";
-    case stage::produce: return "PRODUCE";
+  case stage::parse:
+    return "PARSE";
+  case stage::bind:
+    return "BIND";
+  case stage::transform:
+    return "TRANSFORM";
+  case stage::predict:
+    return "PREDICT";
+  case stage::serialize:
+    return "SERIALIZE";
+  case stage::produce:
+    return "PRODUCE";
   }
   TROUPE_ASSERT(false);
 }

@@ -49,7 +49,9 @@ struct row_parser::impl {
   using entry = name_table::entry;
 
   impl(const std::vector<known_name>& known, bool unknown_too, row_limits given)
-    : names(known), record_unknown(unknown_too), limits(given) {
+      : names(known)
+      , record_unknown(unknown_too)
+      , limits(given) {
     for (std::size_t i = 0; i < known.size(); ++i)
       if (known[i].feature >= 0) feature_names.push_back({known[i].feature, i, known[i].text});
     std::sort(feature_names.begin(), feature_names.end(), [](auto& a, auto& b) { return a.column < b.column; });
@@ -68,7 +70,7 @@ struct row_parser::impl {
   row_limits limits;
   std::vector<feature_name> feature_names;
   row_reader reader;
-  std::vector<char> decoded;           // the string being read, escapes resolved
+  std::vector<char> decoded; // the string being read, escapes resolved
   std::vector<row_field> recorded;
   row_fault fault;
 
@@ -81,9 +83,9 @@ struct row_parser::impl {
   std::uint32_t members = 0;
   bool has_escapes = false;
   bool not_an_object = false;
-  const entry* field = nullptr;        // the top-level field whose value comes next or is being read
-  bool wanted = false;                 // its bytes are recorded
-  std::uint32_t last_end = 0;          // where the value before it ended
+  const entry* field = nullptr; // the top-level field whose value comes next or is being read
+  bool wanted = false;          // its bytes are recorded
+  std::uint32_t last_end = 0;   // where the value before it ended
   std::uint32_t key_end = 0;
   rejection stopped = rejection::none; // why the handler stopped the reader
   rejection pending = rejection::none; // the first thing wrong that doesn't end the parse
@@ -153,9 +155,7 @@ struct row_parser::impl {
     return true;
   }
 
-  bool text_is_sound(const char* text, std::size_t size) {
-    return !has_escapes || !has_surrogate(text, size);
-  }
+  bool text_is_sound(const char* text, std::size_t size) { return !has_escapes || !has_surrogate(text, size); }
 
   // Events of the reader.
   bool Null() { return scalar("null"); }
@@ -185,7 +185,8 @@ struct row_parser::impl {
     return true;
   }
 
-  // The number's bytes are those between the colon and here; in situ, RapidJSON makes no copy and its pointer is not theirs.
+  // The number's bytes are those between the colon and here; in situ, RapidJSON makes no copy and its pointer is not
+  // theirs.
   bool RawNumber(const char*, SizeType, bool) {
     if (depth == 0) not_an_object = true;
     if (depth != 1 || not_an_object) return true;
@@ -210,8 +211,9 @@ struct row_parser::impl {
 
   rejection check_size() {
     if (row.size() > limits.row_bytes)
-      return reject(rejection::row_too_large, "",
-                    fmt::format("the row has {} bytes, more than the {} of max_row_bytes", row.size(), limits.row_bytes));
+      return reject(
+          rejection::row_too_large, "",
+          fmt::format("the row has {} bytes, more than the {} of max_row_bytes", row.size(), limits.row_bytes));
     if (std::all_of(row.begin(), row.end(), is_space))
       return reject(rejection::empty_value, "", row.empty() ? "the row has no bytes" : "the row is white space only");
     return rejection::none;
@@ -236,15 +238,15 @@ struct row_parser::impl {
 
   rejection explain_stop(std::size_t at) {
     switch (stopped) {
-      case rejection::too_deep:
-        return reject(stopped, "", fmt::format("the row is nested deeper than {} at byte {}", limits.nesting_depth, at));
-      case rejection::too_many_fields:
-        return reject(stopped, "", fmt::format("the row has more than {} fields", limits.fields));
-      case rejection::invalid_utf8:
-        return reject(stopped, "", fmt::format("the string before byte {} has the escape of a lone surrogate", at));
-      default:
-        TROUPE_ASSERT(stopped == rejection::duplicate_key);
-        return stopped;  // told by note() already
+    case rejection::too_deep:
+      return reject(stopped, "", fmt::format("the row is nested deeper than {} at byte {}", limits.nesting_depth, at));
+    case rejection::too_many_fields:
+      return reject(stopped, "", fmt::format("the row has more than {} fields", limits.fields));
+    case rejection::invalid_utf8:
+      return reject(stopped, "", fmt::format("the string before byte {} has the escape of a lone surrogate", at));
+    default:
+      TROUPE_ASSERT(stopped == rejection::duplicate_key);
+      return stopped; // told by note() already
     }
   }
 
@@ -259,13 +261,15 @@ struct row_parser::impl {
       return reject(rejection::invalid_utf8, "", fmt::format("the escape at byte {} is of a lone surrogate", at));
     if (check_utf8(row) == utf8_state::invalid)
       return reject(rejection::invalid_utf8, "", fmt::format("the row is not UTF-8 near byte {}", at));
-    return reject(rejection::invalid_json, "", fmt::format("{} At byte {} of {}", rapidjson::GetParseError_En(error), at, row.size()));
+    return reject(rejection::invalid_json, "",
+                  fmt::format("{} At byte {} of {}", rapidjson::GetParseError_En(error), at, row.size()));
   }
 
   rejection explain_missing() {
     for (const feature_name& f : feature_names)
       if (!names.seen(f.index_in_table))
-        return reject(rejection::missing_feature, f.text, fmt::format("the row has no field {}, which the model needs", quoted(f.text)));
+        return reject(rejection::missing_feature, f.text,
+                      fmt::format("the row has no field {}, which the model needs", quoted(f.text)));
     TROUPE_ASSERT(false);
   }
 
@@ -289,7 +293,7 @@ struct row_parser::impl {
 };
 
 row_parser::row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits)
-  : impl_(std::make_unique<impl>(names, record_unknown, limits)) {}
+    : impl_(std::make_unique<impl>(names, record_unknown, limits)) {}
 row_parser::row_parser(row_parser&&) noexcept = default;
 row_parser& row_parser::operator=(row_parser&&) noexcept = default;
 row_parser::~row_parser() = default;

@@ -1,12 +1,12 @@
 #pragma once
-// One row of JSON into a row of features, and the raw bytes of the fields that are carried along. Strict by RFC 8259 and bounded
-// in every direction; whatever the bytes are, the answer is features or a rejection. Used by scoring_session, on its thread;
-// allocates nothing once it has seen a few rows.
+// One row of JSON into a row of features, and the raw bytes of the fields that are carried along. Strict by RFC 8259
+// and bounded in every direction; whatever the bytes are, the answer is features or a rejection. Used by
+// scoring_session, on its thread; allocates nothing once it has seen a few rows.
 //
-// A feature is a JSON number. Integers beyond 2^53 are rounded as any double is. A number that a double can't hold (1e400), that
-// is not 0 but would become 0 (1e-400), or that the model's float32 input can't hold (1e39) is number_out_of_range; so is 1e400
-// in any other field. What is wrong with the text (stage PARSE) wins over what is wrong with a feature (stage BIND), whichever
-// comes first in the row.
+// A feature is a JSON number. Integers beyond 2^53 are rounded as any double is. A number that a double can't hold
+// (1e400), that is not 0 but would become 0 (1e-400), or that the model's float32 input can't hold (1e39) is
+// number_out_of_range; so is 1e400 in any other field. What is wrong with the text (stage PARSE) wins over what is
+// wrong with a feature (stage BIND), whichever comes first in the row.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,27 +23,27 @@ namespace troupe::model {
 
 struct row_limits {
   std::uint32_t row_bytes = 1u << 20;
-  std::uint32_t nesting_depth = 32;      ///< the top-level object is depth 1
-  std::uint32_t fields = 100'000;        ///< members of all objects of the row together
+  std::uint32_t nesting_depth = 32; ///< the top-level object is depth 1
+  std::uint32_t fields = 100'000;   ///< members of all objects of the row together
 };
 
 /// A top-level field: where its name (quotes included) and its value are in the row.
 struct row_field {
   std::uint32_t key_begin, key_end, value_begin, value_end;
-  std::int32_t tag;                      ///< of the known name; -1: a name that is not known
+  std::int32_t tag; ///< of the known name; -1: a name that is not known
 };
 
 /// Why the row was rejected.
 struct row_fault {
   rejection code = rejection::none;
-  std::string feature;                   ///< empty where no feature is to blame
-  std::string sentence;                  ///< printable ASCII
+  std::string feature;  ///< empty where no feature is to blame
+  std::string sentence; ///< printable ASCII
 };
 
 class row_parser {
 public:
-  /// `names`: the features and all others that matter. With `record_unknown` the fields that are not among them are recorded.
-  /// REQUIRES: names differ, and the features' columns are 0 .. n-1.
+  /// `names`: the features and all others that matter. With `record_unknown` the fields that are not among them are
+  /// recorded. REQUIRES: names differ, and the features' columns are 0 .. n-1.
   row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits);
   row_parser(row_parser&&) noexcept;
   row_parser& operator=(row_parser&&) noexcept;

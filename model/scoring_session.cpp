@@ -1,5 +1,5 @@
-// Batches through parser, evaluator and encoder. A batch goes through in chunks of at most evaluator::rows_at_once() rows: all good
-// rows of a chunk are evaluated together, and then the outcomes are written in the order of the rows.
+// Batches through parser, evaluator and encoder. A batch goes through in chunks of at most evaluator::rows_at_once()
+// rows: all good rows of a chunk are evaluated together, and then the outcomes are written in the order of the rows.
 #include <algorithm>
 #include <cmath>
 #include <new>
@@ -17,8 +17,11 @@ namespace troupe::model {
 
 struct scoring_session::impl {
   explicit impl(std::shared_ptr<const bound_plan> p)
-    : plan(std::move(p)), graph(*plan->model->graph), parser(plan->names, plan->record_unknown, plan->limits),
-      memory(graph.make_scratch()), width(plan->features.size()) {
+      : plan(std::move(p))
+      , graph(*plan->model->graph)
+      , parser(plan->names, plan->record_unknown, plan->limits)
+      , memory(graph.make_scratch())
+      , width(plan->features.size()) {
     features.resize(width * graph.rows_at_once());
   }
 
@@ -33,8 +36,8 @@ struct scoring_session::impl {
   row_parser parser;
   evaluator::scratch memory;
   std::size_t width;
-  std::vector<float> features;        // of the good rows of the chunk
-  std::vector<parsed_row> parsed;     // of all its rows
+  std::vector<float> features;    // of the good rows of the chunk
+  std::vector<parsed_row> parsed; // of all its rows
   std::vector<row_field> fields;
   std::string details;
 
@@ -57,7 +60,8 @@ struct scoring_session::impl {
   }
 
   // Rows [first, last), at most rows_at_once(); gives the number of good ones.
-  std::size_t parse_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first, std::size_t last) {
+  std::size_t parse_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first,
+                          std::size_t last) {
     parsed.clear();
     fields.clear();
     details.clear();
@@ -76,7 +80,8 @@ struct scoring_session::impl {
     return good;
   }
 
-  void write_prediction(std::string_view row, std::span<const row_field> row_fields, std::size_t good_index, outcome_block& out) {
+  void write_prediction(std::string_view row, std::span<const row_field> row_fields, std::size_t good_index,
+                        outcome_block& out) {
     const std::span<const float> numbers{graph.numbers(features.data(), memory, good_index), graph.width()};
     const auto bad = std::find_if(numbers.begin(), numbers.end(), [](float x) { return !std::isfinite(x); });
     if (bad != numbers.end()) {
@@ -87,7 +92,8 @@ struct scoring_session::impl {
     finish(out, rejection::none);
   }
 
-  void write_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first, outcome_block& out) {
+  void write_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first,
+                   outcome_block& out) {
     std::size_t field_at = 0;
     std::size_t detail_at = 0;
     std::size_t good = 0;
@@ -105,19 +111,22 @@ struct scoring_session::impl {
     }
   }
 
-  void score_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first, std::size_t last,
-                   outcome_block& out) {
+  void score_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first,
+                   std::size_t last, outcome_block& out) {
     const std::size_t outcomes = out.ends.size();
     const std::size_t size = out.bytes.size();
     try {
-      if (const std::size_t good = parse_chunk(bytes, ends, first, last); good > 0) graph.run(features.data(), good, memory);
+      if (const std::size_t good = parse_chunk(bytes, ends, first, last); good > 0)
+        graph.run(features.data(), good, memory);
       write_chunk(bytes, ends, first, out);
     } catch (const std::bad_alloc&) {
-      // Memory is bounded by the limits of the plan; if the machine has less, the rows are dead letters and the node lives.
+      // Memory is bounded by the limits of the plan; if the machine has less, the rows are dead letters and the node
+      // lives.
       out.bytes.resize(size);
       out.ends.resize(outcomes);
       out.codes.resize(outcomes);
-      for (std::size_t i = first; i < last; ++i) reject(out, rejection::internal, "", "not enough memory to score the batch");
+      for (std::size_t i = first; i < last; ++i)
+        reject(out, rejection::internal, "", "not enough memory to score the batch");
     }
   }
 };

@@ -13,7 +13,7 @@ void append_json_string(std::string& out, std::string_view name);
 
 enum class utf8_state {
   valid,
-  cut,      ///< valid but for a character that the end of the text cuts off
+  cut, ///< valid but for a character that the end of the text cuts off
   invalid,
 };
 /// Whether `text` is UTF-8 by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.

@@ -10,8 +10,9 @@
 namespace troupe::model {
 
 attribute_reader::attribute_reader(const onnx::NodeProto& node)
-  : node_(node), where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name()))),
-    read_(static_cast<std::size_t>(node.attribute_size()), false) {}
+    : node_(node)
+    , where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name())))
+    , read_(static_cast<std::size_t>(node.attribute_size()), false) {}
 
 bool attribute_reader::has(std::string_view name) const {
   for (const onnx::AttributeProto& attribute : node_.attribute())
@@ -36,8 +37,9 @@ result<int> attribute_reader::find(std::string_view name, int type) {
     if (found >= 0) return wrong(fmt::format("the attribute {} is there twice", name));
     if (attribute.has_ref_attr_name()) return wrong(fmt::format("the attribute {} refers to one of a function", name));
     if (attribute.type() != type)
-      return wrong(fmt::format("the attribute {} has type {}, expected {}", name, onnx::AttributeProto::AttributeType_Name(attribute.type()),
-                               onnx::AttributeProto::AttributeType_Name(static_cast<onnx::AttributeProto::AttributeType>(type))));
+      return wrong(fmt::format(
+          "the attribute {} has type {}, expected {}", name, onnx::AttributeProto::AttributeType_Name(attribute.type()),
+          onnx::AttributeProto::AttributeType_Name(static_cast<onnx::AttributeProto::AttributeType>(type))));
     found = i;
     read_[static_cast<std::size_t>(i)] = true;
   }
@@ -68,7 +70,8 @@ result<std::vector<std::string>> attribute_reader::strings(std::string_view name
   if (*index < 0) return std::vector<std::string>{};
   const auto& values = node_.attribute(*index).strings();
   for (int i = 0; i < values.size(); ++i)
-    if (check_utf8(values[i]) != utf8_state::valid) return wrong(fmt::format("the attribute {}[{}] is not UTF-8", name, i));
+    if (check_utf8(values[i]) != utf8_state::valid)
+      return wrong(fmt::format("the attribute {}[{}] is not UTF-8", name, i));
   return std::vector<std::string>(values.begin(), values.end());
 }
 
@@ -87,7 +90,8 @@ result<std::string> attribute_reader::text(std::string_view name, std::string_vi
 result<void> attribute_reader::nothing_else() const {
   for (int i = 0; i < node_.attribute_size(); ++i)
     if (!read_[static_cast<std::size_t>(i)])
-      return unsupported(fmt::format("the attribute {} is not known to this version", quoted(node_.attribute(i).name())));
+      return unsupported(
+          fmt::format("the attribute {} is not known to this version", quoted(node_.attribute(i).name())));
   return {};
 }
 
@@ -96,7 +100,8 @@ result<void> require_numbers(const attribute_reader& node, const value_type& inp
   return {};
 }
 
-result<std::shared_ptr<const class_list>> read_classes(attribute_reader& node, std::string_view integers, std::string_view strings) {
+result<std::shared_ptr<const class_list>> read_classes(attribute_reader& node, std::string_view integers,
+                                                       std::string_view strings) {
   auto numbers = node.integers(integers);
   if (!numbers) return tl::make_unexpected(numbers.error());
   auto texts = node.strings(strings);

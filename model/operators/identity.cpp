@@ -55,12 +55,18 @@ result<built_node> build_cast(attribute_reader& node, std::span<const value_type
   if (inputs[0].kind == kind_type::label) return cast_label(node, inputs[0], *to);
   built_node built = same(inputs[0]);
   switch (*to) {
-    case onnx::TensorProto::FLOAT:
-    case onnx::TensorProto::DOUBLE: return built;
-    case onnx::TensorProto::INT64:
-    case onnx::TensorProto::INT32: built.op = std::make_unique<truncate>(); break;
-    case onnx::TensorProto::BOOL: built.op = std::make_unique<to_boolean>(); break;
-    default: return node.unsupported(fmt::format("casting numbers to tensor type {} is not supported", *to));
+  case onnx::TensorProto::FLOAT:
+  case onnx::TensorProto::DOUBLE:
+    return built;
+  case onnx::TensorProto::INT64:
+  case onnx::TensorProto::INT32:
+    built.op = std::make_unique<truncate>();
+    break;
+  case onnx::TensorProto::BOOL:
+    built.op = std::make_unique<to_boolean>();
+    break;
+  default:
+    return node.unsupported(fmt::format("casting numbers to tensor type {} is not supported", *to));
   }
   built.outputs[0].probabilities = false;
   return built;

@@ -36,7 +36,8 @@ result<built_node> join_columns(attribute_reader& node, std::span<const value_ty
 result<built_node> build_concat(attribute_reader& node, std::span<const value_type> inputs) {
   const auto axis = node.integer("axis", 0);
   if (!axis) return tl::make_unexpected(axis.error());
-  if (*axis != 1 && *axis != -1) return node.unsupported(fmt::format("axis {} is not supported, only 1 (columns)", *axis));
+  if (*axis != 1 && *axis != -1)
+    return node.unsupported(fmt::format("axis {} is not supported, only 1 (columns)", *axis));
   return join_columns(node, inputs);
 }
 
@@ -47,7 +48,8 @@ result<built_node> build_feature_vectorizer(attribute_reader& node, std::span<co
     return node.wrong(fmt::format("inputdimensions has {} entries for {} inputs", widths->size(), inputs.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if ((*widths)[i] < 0 || static_cast<std::size_t>((*widths)[i]) != inputs[i].width)
-      return node.wrong(fmt::format("inputdimensions[{}] is {}, but the input has {} columns", i, (*widths)[i], inputs[i].width));
+      return node.wrong(
+          fmt::format("inputdimensions[{}] is {}, but the input has {} columns", i, (*widths)[i], inputs[i].width));
   return join_columns(node, inputs);
 }
 

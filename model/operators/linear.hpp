@@ -1,6 +1,6 @@
 #pragma once
-// What LinearClassifier and LinearRegressor share: row . weights + intercept, for several outputs. Sums are in double: it costs
-// nothing next to parsing and is nearer to scikit-learn, which computes in double, than float sums would be.
+// What LinearClassifier and LinearRegressor share: row . weights + intercept, for several outputs. Sums are in double:
+// it costs nothing next to parsing and is nearer to scikit-learn, which computes in double, than float sums would be.
 
 #include <cstddef>
 #include <vector>
@@ -13,7 +13,9 @@ class linear_map {
 public:
   /// REQUIRES: weights.size() == inputs * intercepts.size(), output after output.
   linear_map(const std::vector<float>& weights, const std::vector<float>& intercepts, std::size_t inputs)
-    : weights_(weights.begin(), weights.end()), intercepts_(intercepts.begin(), intercepts.end()), inputs_(inputs) {}
+      : weights_(weights.begin(), weights.end())
+      , intercepts_(intercepts.begin(), intercepts.end())
+      , inputs_(inputs) {}
   std::size_t outputs() const { return intercepts_.size(); }
   double at(const rows_in& in, Eigen::Index row, std::size_t output) const {
     const float* x = in.data() + row * in.outerStride();

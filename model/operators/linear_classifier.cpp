@@ -1,5 +1,5 @@
-// LinearClassifier as onnxruntime computes it, its special cases of two classes included: with one row of coefficients the label
-// is the second class where the score is positive, and the scores become {1-s, s}, or {1-p, p} with LOGISTIC.
+// LinearClassifier as onnxruntime computes it, its special cases of two classes included: with one row of coefficients
+// the label is the second class where the score is positive, and the scores become {1-s, s}, or {1-p, p} with LOGISTIC.
 #include <algorithm>
 #include <cmath>
 
@@ -22,7 +22,9 @@ double logistic(double score) {
 // One row of coefficients for two classes.
 class one_row_classifier final : public operation {
 public:
-  one_row_classifier(linear_map map, link how) : map_(std::move(map)), link_(how) {}
+  one_row_classifier(linear_map map, link how)
+      : map_(std::move(map))
+      , link_(how) {}
   void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
     for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
       const double score = map_.at(in[0], row, 0);
@@ -39,17 +41,20 @@ private:
 
 class linear_classifier final : public operation {
 public:
-  linear_classifier(linear_map map, link how) : map_(std::move(map)), link_(how) {}
+  linear_classifier(linear_map map, link how)
+      : map_(std::move(map))
+      , link_(how) {}
   void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
     // Scratch of a thread that scores: sized once, and the operation itself stays immutable.
     thread_local std::vector<double> scores;
     scores.resize(map_.outputs());
     for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
       for (std::size_t c = 0; c < scores.size(); ++c) scores[c] = map_.at(in[0], row, c);
-      const auto best = std::max_element(scores.begin(), scores.end());  // the first of equals
+      const auto best = std::max_element(scores.begin(), scores.end()); // the first of equals
       out[0](row, 0) = static_cast<float>(best - scores.begin());
       apply(scores, *best);
-      for (std::size_t c = 0; c < scores.size(); ++c) out[1](row, static_cast<Eigen::Index>(c)) = static_cast<float>(scores[c]);
+      for (std::size_t c = 0; c < scores.size(); ++c)
+        out[1](row, static_cast<Eigen::Index>(c)) = static_cast<float>(scores[c]);
     }
   }
 
@@ -98,12 +103,15 @@ result<built_node> build_linear_classifier(attribute_reader& node, std::span<con
   if (rows != count && !(rows == 1 && count == 2))
     return node.wrong(fmt::format("intercepts has {} entries for {} classes", rows, count));
   if (weights->size() / rows != width || weights->size() % rows != 0)
-    return node.wrong(fmt::format("coefficients has {} entries, expected {} rows x {} inputs", weights->size(), rows, width));
+    return node.wrong(
+        fmt::format("coefficients has {} entries, expected {} rows x {} inputs", weights->size(), rows, width));
 
   built_node built;
   linear_map map{*weights, *intercepts, width};
-  if (rows == 1) built.op = std::make_unique<one_row_classifier>(std::move(map), *how);
-  else built.op = std::make_unique<linear_classifier>(std::move(map), *how);
+  if (rows == 1)
+    built.op = std::make_unique<one_row_classifier>(std::move(map), *how);
+  else
+    built.op = std::make_unique<linear_classifier>(std::move(map), *how);
   built.outputs.push_back({value_type::kind_type::label, 1, *classes, false});
   const bool probabilities = *how == link::logistic || (*how == link::softmax && rows > 1);
   built.outputs.push_back({value_type::kind_type::numbers, count, *classes, probabilities});

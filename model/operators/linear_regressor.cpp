@@ -7,7 +7,8 @@ namespace {
 
 class linear_regressor final : public operation {
 public:
-  explicit linear_regressor(linear_map map) : map_(std::move(map)) {}
+  explicit linear_regressor(linear_map map)
+      : map_(std::move(map)) {}
   void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
     for (Eigen::Index row = 0; row < in[0].rows(); ++row)
       for (std::size_t target = 0; target < map_.outputs(); ++target)
@@ -36,7 +37,8 @@ result<built_node> build_linear_regressor(attribute_reader& node, std::span<cons
     return node.wrong(fmt::format("targets is {}, with {} coefficients", *targets, weights->size()));
   const auto count = static_cast<std::size_t>(*targets);
   if (weights->size() / count != width || weights->size() % count != 0)
-    return node.wrong(fmt::format("coefficients has {} entries, expected {} targets x {} inputs", weights->size(), count, width));
+    return node.wrong(
+        fmt::format("coefficients has {} entries, expected {} targets x {} inputs", weights->size(), count, width));
   if (intercepts->empty()) intercepts->resize(count);
   if (intercepts->size() != count)
     return node.wrong(fmt::format("intercepts has {} entries for {} targets", intercepts->size(), count));

@@ -7,11 +7,12 @@ namespace {
 
 enum class norm { max, l1, l2 };
 
-// A row whose norm is 0 stays as it is, as in scikit-learn and onnxruntime. MAX is the largest value as in onnxruntime, not the
-// largest magnitude as in scikit-learn: that differs for rows with negative values.
+// A row whose norm is 0 stays as it is, as in scikit-learn and onnxruntime. MAX is the largest value as in onnxruntime,
+// not the largest magnitude as in scikit-learn: that differs for rows with negative values.
 class normalizer final : public operation {
 public:
-  explicit normalizer(norm how) : norm_(how) {}
+  explicit normalizer(norm how)
+      : norm_(how) {}
   void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
     for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
       const double size = size_of(in[0], row);
@@ -43,9 +44,12 @@ result<built_node> build_normalizer(attribute_reader& node, std::span<const valu
   const auto name = node.text("norm", "MAX");
   if (!name) return tl::make_unexpected(name.error());
   norm how = norm::max;
-  if (*name == "L1") how = norm::l1;
-  else if (*name == "L2") how = norm::l2;
-  else if (*name != "MAX") return node.wrong("norm is neither MAX, L1 nor L2");
+  if (*name == "L1")
+    how = norm::l1;
+  else if (*name == "L2")
+    how = norm::l2;
+  else if (*name != "MAX")
+    return node.wrong("norm is neither MAX, L1 nor L2");
   built_node built;
   built.op = std::make_unique<normalizer>(how);
   value_type output = inputs[0];

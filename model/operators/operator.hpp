@@ -1,7 +1,8 @@
 #pragma once
-// What an ONNX operator is to Troupe. One file an operator, or a family of them: a function that checks a node and builds its operation, and the
-// operation itself. **To add an operator**: write model/operators/<name>.cpp, declare its function below, and name it in the
-// table of operators/table.cpp. Everything a file could get wrong is checked while building; `run` trusts what was built.
+// What an ONNX operator is to Troupe. One file an operator, or a family of them: a function that checks a node and
+// builds its operation, and the operation itself. **To add an operator**: write model/operators/<name>.cpp, declare its
+// function below, and name it in the table of operators/table.cpp. Everything a file could get wrong is checked while
+// building; `run` trusts what was built.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,24 +23,26 @@ class NodeProto;
 namespace troupe::model {
 
 /// Rows x columns of a value, row after row, `outerStride` floats apart.
-using rows_in = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
-using rows_out = Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
+using rows_in =
+    Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
+using rows_out =
+    Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
 
 /// The classes of a classifier, in the order of its probabilities.
 struct class_list {
   std::vector<std::string> names;
-  bool numbers = false;              ///< integer labels
+  bool numbers = false; ///< integer labels
 };
 
 /// What is known about a value before any row is seen.
 struct value_type {
   enum class kind_type {
-    numbers,                         ///< `width` floats a row
-    label,                           ///< one a row: the index into `classes`
+    numbers, ///< `width` floats a row
+    label,   ///< one a row: the index into `classes`
   } kind = kind_type::numbers;
   std::size_t width = 1;
-  std::shared_ptr<const class_list> classes;   ///< label: what it indexes; numbers: what the columns belong to, if known
-  bool probabilities = false;                  ///< numbers that are known to be probabilities
+  std::shared_ptr<const class_list> classes; ///< label: what it indexes; numbers: what the columns belong to, if known
+  bool probabilities = false;                ///< numbers that are known to be probabilities
 };
 
 /// One step of the compiled graph. Immutable; any thread.
@@ -53,10 +56,11 @@ public:
 struct built_node {
   std::unique_ptr<operation> op;
   std::vector<value_type> outputs;
-  bool joins = false;                ///< `op` only puts the inputs' columns side by side: not needed where they lie so already
+  bool joins = false; ///< `op` only puts the inputs' columns side by side: not needed where they lie so already
 };
 
-/// The attributes of a node, checked while they are read: type, finite numbers, valid UTF-8. Errors name the node and the attribute.
+/// The attributes of a node, checked while they are read: type, finite numbers, valid UTF-8. Errors name the node and
+/// the attribute.
 class attribute_reader {
 public:
   explicit attribute_reader(const onnx::NodeProto& node);
@@ -88,7 +92,7 @@ using node_builder = result<built_node> (*)(attribute_reader& attributes, std::s
 
 /// An operator that is supported.
 struct operator_entry {
-  std::string_view domain;           ///< "" is ai.onnx
+  std::string_view domain; ///< "" is ai.onnx
   std::string_view name;
   int inputs_min, inputs_max, outputs_max;
   node_builder build;
@@ -114,6 +118,7 @@ result<built_node> join_columns(attribute_reader&, std::span<const value_type>);
 /// Fails unless the input is numbers.
 result<void> require_numbers(const attribute_reader&, const value_type&);
 /// classlabels_ints or classlabels_int64s, or classlabels_strings: exactly one of them, no class twice.
-result<std::shared_ptr<const class_list>> read_classes(attribute_reader&, std::string_view integers, std::string_view strings);
+result<std::shared_ptr<const class_list>> read_classes(attribute_reader&, std::string_view integers,
+                                                       std::string_view strings);
 
 } // namespace troupe::model

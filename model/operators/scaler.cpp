@@ -7,13 +7,16 @@ namespace {
 
 class scaler final : public operation {
 public:
-  scaler(std::vector<float> offset, std::vector<float> scale) : offset_(std::move(offset)), scale_(std::move(scale)) {}
+  scaler(std::vector<float> offset, std::vector<float> scale)
+      : offset_(std::move(offset))
+      , scale_(std::move(scale)) {}
   void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
     for (Eigen::Index row = 0; row < in[0].rows(); ++row)
       for (Eigen::Index column = 0; column < in[0].cols(); ++column) {
         const auto i = static_cast<std::size_t>(column);
-        out[0](row, column) = static_cast<float>((static_cast<double>(in[0](row, column)) - static_cast<double>(offset_[i]))
-                                                 * static_cast<double>(scale_[i]));
+        out[0](row, column) =
+            static_cast<float>((static_cast<double>(in[0](row, column)) - static_cast<double>(offset_[i])) *
+                               static_cast<double>(scale_[i]));
       }
   }
 

@@ -1,4 +1,5 @@
-// Models of scikit-learn, exported, against its own predict_proba and predict. tests/model/golden/make_golden.py writes the files.
+// Models of scikit-learn, exported, against its own predict_proba and predict. tests/model/golden/make_golden.py writes
+// the files.
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -18,8 +19,19 @@ using namespace troupe::model;
 namespace {
 
 const std::vector<std::string> models{
-  "logistic_binary", "logistic_zipmap", "logistic_softmax_binary", "logistic_multinomial", "logistic_ovr_strings", "logistic_strings_zipmap",
-  "linear", "linear_two_targets", "scaled_l2", "l1", "one_input_per_column", "column_transformer", "integers",
+    "logistic_binary",
+    "logistic_zipmap",
+    "logistic_softmax_binary",
+    "logistic_multinomial",
+    "logistic_ovr_strings",
+    "logistic_strings_zipmap",
+    "linear",
+    "linear_two_targets",
+    "scaled_l2",
+    "l1",
+    "one_input_per_column",
+    "column_transformer",
+    "integers",
 };
 
 std::string read(const std::string& name) {
@@ -34,7 +46,9 @@ double number(std::string_view text) {
   return value;
 }
 
-std::string_view member(std::string_view json, const std::string& name) { return walk(json, &name, &name + 1).value_or(""); }
+std::string_view member(std::string_view json, const std::string& name) {
+  return walk(json, &name, &name + 1).value_or("");
+}
 
 struct golden_file {
   std::string bytes;
@@ -51,7 +65,8 @@ golden_file read_golden(const std::string& name) {
     out.bytes += member(line, "row");
     out.ends.push_back(static_cast<std::uint32_t>(out.bytes.size()));
     out.expected.emplace_back();
-    for (const std::string_view value : elements(member(line, "expected"))) out.expected.back().push_back(number(value));
+    for (const std::string_view value : elements(member(line, "expected")))
+      out.expected.back().push_back(number(value));
     at = newline + 1;
   }
   return out;
@@ -62,7 +77,8 @@ scoring_options all_numbers(const loaded_model& model) {
   scoring_options options;
   const std::size_t count = model.what == task::regressor ? model.targets : model.classes.size();
   const std::string word = model.what == task::regressor ? "value(" : "score(";
-  for (std::size_t i = 0; i < count; ++i) options.prediction.emplace_back("p" + std::to_string(i), word + std::to_string(i) + ")");
+  for (std::size_t i = 0; i < count; ++i)
+    options.prediction.emplace_back("p" + std::to_string(i), word + std::to_string(i) + ")");
   if (model.what != task::regressor) options.prediction.emplace_back("label", "label");
   return options;
 }
@@ -98,7 +114,8 @@ BOOST_DATA_TEST_CASE(score__model_of_scikit_learn__within_a_millionth, bdata::ma
     if ((*model)->what == task::regressor) continue;
     const auto best = static_cast<std::size_t>(std::max_element(expected.begin(), expected.end()) - expected.begin());
     const std::string_view label = member(line, "label");
-    BOOST_TEST(((*model)->classes_are_numbers ? std::string{label} : string_value(label).value_or("")) == (*model)->classes[best]);
+    BOOST_TEST(((*model)->classes_are_numbers ? std::string{label} : string_value(label).value_or("")) ==
+               (*model)->classes[best]);
   }
 }
 
@@ -109,7 +126,9 @@ BOOST_AUTO_TEST_CASE(games__two_versions__predict_differently) {
     BOOST_REQUIRE(model.has_value());
     const auto plan = scoring_plan::make(*model, {});
     BOOST_REQUIRE(plan.has_value());
-    const std::string row = R"({"G1":0,"G2":0,"G3":0,"G4":1,"G5":0,"G6":0,"G7":0,"G8":0,"G9":0,"G10":1,"User_ID":"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"})";
+    const std::string row =
+        R"({"G1":0,"G2":0,"G3":0,"G4":1,"G5":0,"G6":0,"G7":0,"G8":0,"G9":0,"G10":1,)"
+        R"("User_ID":"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"})";
     const auto end = static_cast<std::uint32_t>(row.size());
     outcome_block out;
     scoring_session session{*plan};

@@ -10,7 +10,8 @@ using namespace troupe::model::testing;
 
 namespace {
 
-result<std::shared_ptr<const loaded_model>> load_with(onnx::ModelProto model, const std::string& key, const std::string& value) {
+result<std::shared_ptr<const loaded_model>> load_with(onnx::ModelProto model, const std::string& key,
+                                                      const std::string& value) {
   for (int i = 0; i < model.metadata_props_size(); ++i)
     if (model.metadata_props(i).key() == key) model.mutable_metadata_props()->DeleteSubrange(i, 1);
   add_metadata(model, key, value);
@@ -48,9 +49,10 @@ BOOST_AUTO_TEST_CASE(features__no_metadata__unnamed) {
 
 BOOST_AUTO_TEST_CASE(features__each_form__read) {
   const std::pair<const char*, const char*> forms[] = {
-    {"feature_names", "a,b,c"},
-    {"feature_names", R"([ "a" , "\u0062", "c" ])"},
-    {"troupe.signature", R"({"version":3,"features":[{"name":"a","type":"float"},{"name":"b"},{"required":true,"name":"c"}]})"},
+      {"feature_names", "a,b,c"},
+      {"feature_names", R"([ "a" , "\u0062", "c" ])"},
+      {"troupe.signature",
+       R"({"version":3,"features":[{"name":"a","type":"float"},{"name":"b"},{"required":true,"name":"c"}]})"},
   };
   for (const auto& [key, value] : forms) {
     const auto loaded = load_with(unnamed(), key, value);
@@ -68,7 +70,8 @@ BOOST_AUTO_TEST_CASE(features__wrong_metadata__refused_by_key) {
   check_contains(refusal(unnamed(), "feature_names", "a,b,\xff"), "UTF-8");
   check_contains(refusal(unnamed(), "troupe.signature", "not json"), "troupe.signature can't be read");
   check_contains(refusal(unnamed(), "troupe.signature", "[1]"), "troupe.signature can't be read");
-  check_contains(refusal(unnamed(), "troupe.signature", R"({"features":[{"name":"a"},{"nom":"b"},{"name":"c"}]})"), "features[1] has no name");
+  check_contains(refusal(unnamed(), "troupe.signature", R"({"features":[{"name":"a"},{"nom":"b"},{"name":"c"}]})"),
+                 "features[1] has no name");
   check_contains(refusal(unnamed(), "troupe.signature", R"({"features":["a","b","c"]})"), "features[0] has no name");
   onnx::ModelProto twice = regressor();
   add_metadata(twice, "troupe.signature", "{}");
@@ -86,12 +89,15 @@ BOOST_AUTO_TEST_CASE(positive_class__named__chosen) {
   BOOST_REQUIRE(number.has_value());
   BOOST_TEST((*number)->positive_class == 1u);
   check_contains(refusal(model, "troupe.signature", R"({"positive_class":"5"})"), "positive class '5'");
-  check_contains(refusal(classifier({1, 2, 3, 4, 5, 6}, {0, 0, 0}, {1, 2, 3}, "SOFTMAX"), "troupe.signature", R"({"positive_class":"1"})"),
+  check_contains(refusal(classifier({1, 2, 3, 4, 5, 6}, {0, 0, 0}, {1, 2, 3}, "SOFTMAX"), "troupe.signature",
+                         R"({"positive_class":"1"})"),
                  "3 classes");
 }
 
 BOOST_AUTO_TEST_CASE(golden__reproduced__loads) {
-  BOOST_TEST(load_with(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1},{"c":0,"b":0,"a":0.5}],"expected":[[16],[10.5]]})").has_value());
+  BOOST_TEST(load_with(regressor(), "troupe.golden",
+                       R"({"rows":[{"a":1,"b":1,"c":1},{"c":0,"b":0,"a":0.5}],"expected":[[16],[10.5]]})")
+                 .has_value());
   BOOST_TEST(load_with(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[16]})").has_value());
   const onnx::ModelProto model = classifier({0, 0}, {0}, {3, 7}, "LOGISTIC");
   BOOST_TEST(load_with(model, "troupe.golden", R"({"rows":[{"a":1,"b":1}],"expected":[[0.5,0.5]]})").has_value());
@@ -99,7 +105,8 @@ BOOST_AUTO_TEST_CASE(golden__reproduced__loads) {
 }
 
 BOOST_AUTO_TEST_CASE(golden__differs__refused_with_row_and_both_values) {
-  const std::string message = refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1},{"a":0,"b":0,"c":0}],"expected":[[16],[10.1]]})");
+  const std::string message = refusal(regressor(), "troupe.golden",
+                                      R"({"rows":[{"a":1,"b":1,"c":1},{"a":0,"b":0,"c":0}],"expected":[[16],[10.1]]})");
   check_contains(message, "row 1 gives 10 where the file expects 10.1");
 }
 
@@ -107,11 +114,16 @@ BOOST_AUTO_TEST_CASE(golden__malformed__refused) {
   check_contains(refusal(regressor(), "troupe.golden", "{"), "troupe.golden can't be read");
   check_contains(refusal(regressor(), "troupe.golden", "{}"), "0 rows");
   check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{}],"expected":[]})"), "1 rows and 0 expected");
-  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1}],"expected":[[1]]})"), "row 0: the row has no field 'c'");
-  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[1],"expected":[[1]]})"), "row 0: the row is JSON, but not an object");
-  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[["x"]]})"), "not a number");
-  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[[1,2]]})"), "expects 2 values");
-  check_contains(refusal(unnamed(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[[16]]})"), "does not name the features");
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1}],"expected":[[1]]})"),
+                 "row 0: the row has no field 'c'");
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[1],"expected":[[1]]})"),
+                 "row 0: the row is JSON, but not an object");
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[["x"]]})"),
+                 "not a number");
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[[1,2]]})"),
+                 "expects 2 values");
+  check_contains(refusal(unnamed(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[[16]]})"),
+                 "does not name the features");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

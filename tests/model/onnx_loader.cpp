@@ -20,7 +20,9 @@ using namespace std::string_literals;
 namespace {
 
 result<std::shared_ptr<const loaded_model>> load(const std::string& file) { return load_onnx(file); }
-result<std::shared_ptr<const loaded_model>> load(const onnx::ModelProto& model) { return load(model.SerializeAsString()); }
+result<std::shared_ptr<const loaded_model>> load(const onnx::ModelProto& model) {
+  return load(model.SerializeAsString());
+}
 
 std::string refusal(const std::string& file) {
   const auto loaded = load(file);
@@ -112,8 +114,8 @@ BOOST_AUTO_TEST_CASE(load_onnx__regressor__loads) {
 }
 
 BOOST_AUTO_TEST_CASE(load_onnx__other_formats__refused_with_advice) {
-  for (const std::string& start : {"\x80\x04\x95"s, "\x80\x02}"s, "PK\x03\x04"s, "\x1f\x8b\x08"s, "7z\xbc\xaf\x27\x1c"s, "\x93NUMPY\x01"s,
-                                   "{\"learner\":"s, "<?xml"s}) {
+  for (const std::string& start : {"\x80\x04\x95"s, "\x80\x02}"s, "PK\x03\x04"s, "\x1f\x8b\x08"s, "7z\xbc\xaf\x27\x1c"s,
+                                   "\x93NUMPY\x01"s, "{\"learner\":"s, "<?xml"s}) {
     const std::string message = refusal(start + std::string(100, '\0'));
     check_contains(message, "not an ONNX model");
     check_contains(message, ".onnx");
@@ -155,7 +157,8 @@ BOOST_AUTO_TEST_CASE(load_onnx__versions__checked) {
   check_contains(damaged([](auto& m) { m.mutable_opset_import(0)->set_version(9999); }), "opset of ai.onnx is 9999");
   check_contains(damaged([](auto& m) { m.mutable_opset_import(1)->set_version(9); }), "opset of ai.onnx.ml is 9");
   check_contains(damaged([](auto& m) { m.mutable_opset_import(1)->set_domain(""); }), "twice");
-  check_contains(damaged([](auto& m) { m.mutable_opset_import(1)->set_domain("com.microsoft"); }), "opset_import does not name");
+  check_contains(damaged([](auto& m) { m.mutable_opset_import(1)->set_domain("com.microsoft"); }),
+                 "opset_import does not name");
   check_contains(damaged([](auto& m) { m.clear_opset_import(); }), "opset_import");
   check_contains(damaged([](auto& m) { m.clear_graph(); }), "no graph");
 }
@@ -177,23 +180,29 @@ BOOST_AUTO_TEST_CASE(load_onnx__unknown_operator__named_with_node_and_opset) {
   check_contains(loaded.error().message, "'ai.onnx.ml' 1");
   check_contains(loaded.error().message, "LinearClassifier");
   check_contains(damaged([](auto& m) {
-    node_of(m).set_domain("evil\r\n");
-    m.mutable_opset_import(1)->set_domain("evil\r\n");
-  }), "'evil\\x0d\\x0a'");
+                   node_of(m).set_domain("evil\r\n");
+                   m.mutable_opset_import(1)->set_domain("evil\r\n");
+                 }),
+                 "'evil\\x0d\\x0a'");
 }
 
 BOOST_AUTO_TEST_CASE(load_onnx__inputs__checked) {
-  const auto shape = [](auto& m) { return m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape(); };
+  const auto shape = [](auto& m) {
+    return m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  };
   const auto type = [](auto& m) { return m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type(); };
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_value(-1); }), "input 'X'");
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_value(0); }), "input 'X'");
-  check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_value(std::int64_t{1} << 40); }), "input 'X'");
+  check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_value(std::int64_t{1} << 40); }),
+                 "input 'X'");
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_param("k"); }), "input 'X'");
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(0)->set_dim_value(7); }), "7 rows");
   check_contains(damaged([&](auto& m) { shape(m)->add_dim(); }), "3 dimensions");
   check_contains(damaged([&](auto& m) { shape(m)->clear_dim(); }), "0 dimensions");
   check_contains(damaged([&](auto& m) { type(m)->set_elem_type(onnx::TensorProto::STRING); }), "tensor type 8");
-  check_contains(damaged([&](auto& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type(); }), "not a tensor");
+  check_contains(
+      damaged([&](auto& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type(); }),
+      "not a tensor");
   check_contains(damaged([&](auto& m) { m.mutable_graph()->clear_input(); }), "no input");
   check_contains(damaged([&](auto& m) { add_input(m, "X", 3); }), "defined twice");
   check_contains(damaged([&](auto& m) { add_input(m, "Z", 100'000); }), "more than 100000 columns");
@@ -204,9 +213,10 @@ BOOST_AUTO_TEST_CASE(load_onnx__graph__proven_acyclic_and_defined) {
   check_contains(damaged([](auto& m) { node_of(m).set_input(0, "nowhere"); }), "'nowhere' is defined nowhere");
   check_contains(damaged([](auto& m) { node_of(m).set_input(0, "Y"); }), "a cycle");
   check_contains(damaged([](auto& m) {
-    node_of(m).set_input(0, "B");
-    add_node(m, "Identity", {"Y"}, {"B"}, "");
-  }), "a cycle");
+                   node_of(m).set_input(0, "B");
+                   add_node(m, "Identity", {"Y"}, {"B"}, "");
+                 }),
+                 "a cycle");
   check_contains(damaged([](auto& m) { add_node(m, "Identity", {"X"}, {"Y"}, ""); }), "'Y' is defined twice");
   check_contains(damaged([](auto& m) { add_node(m, "Identity", {"Y"}, {"X"}, ""); }), "'X' is defined twice");
   check_contains(damaged([](auto& m) { m.mutable_graph()->mutable_output(0)->set_name("Z"); }), "output 'Z'");
@@ -239,23 +249,28 @@ BOOST_AUTO_TEST_CASE(load_onnx__attributes__checked) {
   const auto attribute = [](auto& m, int i) { return node_of(m).mutable_attribute(i); };
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();
-  check_contains(damaged([&](auto& m) { attribute(m, 0)->set_floats(1, nan); }), "coefficients[1] is not a finite number");
-  check_contains(damaged([&](auto& m) { attribute(m, 1)->set_floats(0, infinity); }), "intercepts[0] is not a finite number");
+  check_contains(damaged([&](auto& m) { attribute(m, 0)->set_floats(1, nan); }),
+                 "coefficients[1] is not a finite number");
+  check_contains(damaged([&](auto& m) { attribute(m, 1)->set_floats(0, infinity); }),
+                 "intercepts[0] is not a finite number");
   check_contains(damaged([&](auto& m) { attribute(m, 0)->add_floats(1); }), "coefficients has 4 entries");
   check_contains(damaged([&](auto& m) { attribute(m, 0)->clear_floats(); }), "0 coefficients");
   check_contains(damaged([&](auto& m) { attribute(m, 1)->add_floats(1); }), "intercepts has 2 entries");
-  check_contains(damaged([&](auto& m) { attribute(m, 0)->set_type(onnx::AttributeProto::INTS); }), "coefficients has type INTS");
+  check_contains(damaged([&](auto& m) { attribute(m, 0)->set_type(onnx::AttributeProto::INTS); }),
+                 "coefficients has type INTS");
   check_contains(damaged([&](auto& m) { attribute(m, 0)->set_ref_attr_name("other"); }), "refers to one of a function");
   check_contains(damaged([&](auto& m) { add_floats(node_of(m), "coefficients", {1}); }), "coefficients is there twice");
   check_contains(damaged([&](auto& m) { add_int(node_of(m), "surprise", 1); }), "'surprise' is not known");
   check_contains(damaged([&](auto& m) { add_int(node_of(m), "targets", -1); }), "targets is -1");
-  check_contains(damaged([&](auto& m) { add_int(node_of(m), "targets", 2); }), "coefficients has 3 entries, expected 2 targets");
+  check_contains(damaged([&](auto& m) { add_int(node_of(m), "targets", 2); }),
+                 "coefficients has 3 entries, expected 2 targets");
   check_contains(damaged([&](auto& m) { add_int(node_of(m), "targets", std::int64_t{1} << 62); }), "targets is");
   check_contains(damaged([&](auto& m) { add_text(node_of(m), "post_transform", "PROBIT"); }), "post_transform");
 }
 
 BOOST_AUTO_TEST_CASE(load_onnx__classifier_attributes__checked) {
-  const auto refused = [](const std::vector<float>& weights, const std::vector<float>& intercepts, const std::vector<std::int64_t>& classes,
+  const auto refused = [](const std::vector<float>& weights, const std::vector<float>& intercepts,
+                          const std::vector<std::int64_t>& classes,
                           const std::string& post) { return refusal(classifier(weights, intercepts, classes, post)); };
   check_contains(refused({1, 2}, {0}, {3}, "NONE"), "one class label");
   check_contains(refused({1, 2}, {0}, {}, "NONE"), "class labels");
@@ -277,29 +292,75 @@ BOOST_AUTO_TEST_CASE(load_onnx__initializers__checked) {
     return damaged([&](auto& m) { fill(add_initializer(m)); });
   };
   check_contains(bad([](auto& t) { t.add_dims(-1); }), "dimension -1");
-  check_contains(bad([](auto& t) { t.add_dims(std::int64_t{1} << 32); t.add_dims(std::int64_t{1} << 32); }), "more than");
-  check_contains(bad([](auto& t) { t.add_dims(2); t.set_raw_data(std::string(7, 'a')); }), "7 bytes of raw_data");
-  check_contains(bad([](auto& t) { t.add_dims(2); t.add_float_data(1); }), "1 elements");
-  check_contains(bad([](auto& t) { t.add_dims(1); t.add_float_data(1); t.set_raw_data("abcd"); }), "both");
-  check_contains(bad([](auto& t) { t.add_dims(1); t.add_float_data(std::numeric_limits<float>::quiet_NaN()); }), "NaN");
-  check_contains(bad([](auto& t) { t.add_dims(1); t.set_raw_data("\x00\x00\x80\x7f"s); }), "infinite");
-  check_contains(bad([](auto& t) { t.add_dims(1); t.set_data_type(99); }), "data_type 99");
-  check_contains(bad([](auto& t) { t.add_dims(1); t.set_data_location(onnx::TensorProto::EXTERNAL); }), "external data");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(std::int64_t{1} << 32);
+                   t.add_dims(std::int64_t{1} << 32);
+                 }),
+                 "more than");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(2);
+                   t.set_raw_data(std::string(7, 'a'));
+                 }),
+                 "7 bytes of raw_data");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(2);
+                   t.add_float_data(1);
+                 }),
+                 "1 elements");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(1);
+                   t.add_float_data(1);
+                   t.set_raw_data("abcd");
+                 }),
+                 "both");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(1);
+                   t.add_float_data(std::numeric_limits<float>::quiet_NaN());
+                 }),
+                 "NaN");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(1);
+                   t.set_raw_data("\x00\x00\x80\x7f"s);
+                 }),
+                 "infinite");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(1);
+                   t.set_data_type(99);
+                 }),
+                 "data_type 99");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(1);
+                   t.set_data_location(onnx::TensorProto::EXTERNAL);
+                 }),
+                 "external data");
   check_contains(bad([](auto& t) { t.add_external_data()->set_key("location"); }), "external data");
   check_contains(bad([](auto& t) { t.mutable_segment(); }), "segment");
-  check_contains(bad([](auto& t) { t.add_dims(1); t.add_float_data(1); t.set_name(""); }), "no name");
-  check_contains(bad([](auto& t) { t.set_data_type(onnx::TensorProto::STRING); t.add_dims(2); t.add_string_data("a"); }), "1 strings");
+  check_contains(bad([](auto& t) {
+                   t.add_dims(1);
+                   t.add_float_data(1);
+                   t.set_name("");
+                 }),
+                 "no name");
+  check_contains(bad([](auto& t) {
+                   t.set_data_type(onnx::TensorProto::STRING);
+                   t.add_dims(2);
+                   t.add_string_data("a");
+                 }),
+                 "1 strings");
   check_contains(damaged([](auto& m) {
-    for (int i = 0; i < 2; ++i) add_initializer(m).add_float_data(1);
-  }), "twice");
+                   for (int i = 0; i < 2; ++i) add_initializer(m).add_float_data(1);
+                 }),
+                 "twice");
   check_contains(damaged([](auto& m) {
-    add_initializer(m).add_float_data(1);
-    node_of(m).set_input(0, "W");
-  }), "'W' is a constant");
+                   add_initializer(m).add_float_data(1);
+                   node_of(m).set_input(0, "W");
+                 }),
+                 "'W' is a constant");
   check_contains(damaged([](auto& m) {
-    add_initializer(m).add_float_data(1);
-    node_of(m).set_output(0, "W");
-  }), "'W' is defined twice");
+                   add_initializer(m).add_float_data(1);
+                   node_of(m).set_output(0, "W");
+                 }),
+                 "'W' is defined twice");
 }
 
 BOOST_AUTO_TEST_CASE(load_onnx__initializer_listed_as_input__is_no_feature) {

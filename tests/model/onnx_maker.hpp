@@ -43,8 +43,9 @@ inline void add_text(onnx::NodeProto& node, const std::string& name, const std::
   attribute->set_s(value);
 }
 
-inline onnx::NodeProto& add_node(onnx::ModelProto& model, const std::string& type, const std::vector<std::string>& inputs,
-                                 const std::vector<std::string>& outputs, const std::string& domain = "ai.onnx.ml") {
+inline onnx::NodeProto& add_node(onnx::ModelProto& model, const std::string& type,
+                                 const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                                 const std::string& domain = "ai.onnx.ml") {
   auto* node = model.mutable_graph()->add_node();
   node->set_op_type(type);
   node->set_domain(domain);
@@ -54,7 +55,8 @@ inline onnx::NodeProto& add_node(onnx::ModelProto& model, const std::string& typ
   return *node;
 }
 
-inline void add_input(onnx::ModelProto& model, const std::string& name, int width, int type = onnx::TensorProto::FLOAT) {
+inline void add_input(onnx::ModelProto& model, const std::string& name, int width,
+                      int type = onnx::TensorProto::FLOAT) {
   auto* input = model.mutable_graph()->add_input();
   input->set_name(name);
   auto* tensor = input->mutable_type()->mutable_tensor_type();
@@ -63,7 +65,9 @@ inline void add_input(onnx::ModelProto& model, const std::string& name, int widt
   tensor->mutable_shape()->add_dim()->set_dim_value(width);
 }
 
-inline void add_output(onnx::ModelProto& model, const std::string& name) { model.mutable_graph()->add_output()->set_name(name); }
+inline void add_output(onnx::ModelProto& model, const std::string& name) {
+  model.mutable_graph()->add_output()->set_name(name);
+}
 
 inline void add_metadata(onnx::ModelProto& model, const std::string& key, const std::string& value) {
   auto* entry = model.add_metadata_props();

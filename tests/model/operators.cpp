@@ -31,7 +31,8 @@ results run(const onnx::ModelProto& proto, const std::vector<std::vector<float>>
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const float* numbers = graph.numbers(features.data(), scratch, i);
     out.numbers.emplace_back(numbers, numbers + graph.width());
-    if (!(*loaded)->classes.empty()) out.labels.push_back((*loaded)->classes.at(graph.label(features.data(), scratch, i)));
+    if (!(*loaded)->classes.empty())
+      out.labels.push_back((*loaded)->classes.at(graph.label(features.data(), scratch, i)));
   }
   return out;
 }
@@ -41,7 +42,8 @@ void check_near(const std::vector<std::vector<float>>& got, const std::vector<st
   for (std::size_t i = 0; i < got.size(); ++i) {
     BOOST_REQUIRE(got[i].size() == expected[i].size());
     for (std::size_t k = 0; k < got[i].size(); ++k)
-      BOOST_TEST(std::abs(static_cast<double>(got[i][k]) - expected[i][k]) < 1e-6, "row " << i << ": " << got[i][k] << " != " << expected[i][k]);
+      BOOST_TEST(std::abs(static_cast<double>(got[i][k]) - expected[i][k]) < 1e-6,
+                 "row " << i << ": " << got[i][k] << " != " << expected[i][k]);
   }
 }
 
@@ -74,7 +76,10 @@ BOOST_AUTO_TEST_CASE(linear_classifier__one_row_of_coefficients__as_onnxruntime)
   check_near(none.numbers, {{-0.1, 1.1}, {1.525, -0.525}, {0.825, 0.175}, {0.9, 0.1}});
   const auto logistic = run(classifier({.5f, .25f}, {.1f}, {3, 7}, "LOGISTIC"), four_rows);
   BOOST_TEST(logistic.labels == (labels{"7", "3", "7", "7"}), boost::test_tools::per_element());
-  check_near(logistic.numbers, {{0.2497398853, 0.7502601147}, {0.6283161640, 0.3716838360}, {0.4563612938, 0.5436387062}, {0.4750208259, 0.5249791741}});
+  check_near(logistic.numbers, {{0.2497398853, 0.7502601147},
+                                {0.6283161640, 0.3716838360},
+                                {0.4563612938, 0.5436387062},
+                                {0.4750208259, 0.5249791741}});
   check_near(run(classifier({.5f, .25f}, {.1f}, {3, 7}, "SOFTMAX"), four_rows).numbers,
              {{-0.1, 1.1}, {1.525, -0.525}, {0.825, 0.175}, {0.9, 0.1}});
 }
@@ -85,9 +90,15 @@ BOOST_AUTO_TEST_CASE(linear_classifier__two_rows_of_coefficients__as_onnxruntime
   check_near(run(classifier(weights, intercepts, {3, 7}, "NONE"), four_rows).numbers,
              {{-1.1, 1.1}, {0.525, -0.525}, {-0.175, 0.175}, {-0.1, 0.1}});
   check_near(run(classifier(weights, intercepts, {3, 7}, "LOGISTIC"), four_rows).numbers,
-             {{0.2497398853, 0.7502601147}, {0.6283161640, 0.3716838360}, {0.4563613236, 0.5436387062}, {0.4750208259, 0.5249791741}});
+             {{0.2497398853, 0.7502601147},
+              {0.6283161640, 0.3716838360},
+              {0.4563613236, 0.5436387062},
+              {0.4750208259, 0.5249791741}});
   const auto softmax = run(classifier(weights, intercepts, {3, 7}, "SOFTMAX"), four_rows);
-  check_near(softmax.numbers, {{0.0997504815, 0.9002495408}, {0.7407748699, 0.2592251003}, {0.4133824110, 0.5866175890}, {0.4501659870, 0.5498339534}});
+  check_near(softmax.numbers, {{0.0997504815, 0.9002495408},
+                               {0.7407748699, 0.2592251003},
+                               {0.4133824110, 0.5866175890},
+                               {0.4501659870, 0.5498339534}});
   BOOST_TEST(softmax.labels == (labels{"7", "3", "7", "7"}), boost::test_tools::per_element());
 }
 
@@ -97,8 +108,10 @@ BOOST_AUTO_TEST_CASE(linear_classifier__three_classes__as_onnxruntime) {
   const auto none = run(classifier(weights, intercepts, {1, 2, 3}, "NONE"), four_rows);
   BOOST_TEST(none.labels == (labels{"1", "3", "3", "3"}), boost::test_tools::per_element());
   check_near(none.numbers, {{1.1, 0.5, 0.7}, {-0.525, -0.2, 0.3}, {0.175, 0.03, 0.21}, {0.1, 0, 0.2}});
-  check_near(run(classifier(weights, intercepts, {1, 2, 3}, "LOGISTIC"), {four_rows[0]}).numbers, {{0.7502601147, 0.6224592924, 0.6681877375}});
-  check_near(run(classifier(weights, intercepts, {1, 2, 3}, "SOFTMAX"), {four_rows[1]}).numbers, {{0.2143203914, 0.2966260016, 0.4890535772}});
+  check_near(run(classifier(weights, intercepts, {1, 2, 3}, "LOGISTIC"), {four_rows[0]}).numbers,
+             {{0.7502601147, 0.6224592924, 0.6681877375}});
+  check_near(run(classifier(weights, intercepts, {1, 2, 3}, "SOFTMAX"), {four_rows[1]}).numbers,
+             {{0.2143203914, 0.2966260016, 0.4890535772}});
 }
 
 BOOST_AUTO_TEST_CASE(linear_classifier__equal_scores__first_class) {
@@ -143,7 +156,10 @@ BOOST_AUTO_TEST_CASE(normalizer__each_norm__as_onnxruntime) {
   check_near(normalized("MAX"), by_max);
   check_near(normalized(""), by_max);
   check_near(normalized("L1"), {{.375, -.5, .125}, {0, 0, 0}, {-1.0 / 6, -1.0 / 3, -.5}, {-5.0 / 7, 1.0 / 7, 1.0 / 7}});
-  check_near(normalized("L2"), {{0.5883484, -0.7844645, 0.1961161}, {0, 0, 0}, {-0.2672612, -0.5345225, -0.8017837}, {-0.9622504, 0.1924501, 0.1924501}});
+  check_near(normalized("L2"), {{0.5883484, -0.7844645, 0.1961161},
+                                {0, 0, 0},
+                                {-0.2672612, -0.5345225, -0.8017837},
+                                {-0.9622504, 0.1924501, 0.1924501}});
   onnx::ModelProto other = one_node("Normalizer");
   add_text(node_of(other), "norm", "L3");
   BOOST_TEST(refusal(other).find("norm is neither") != std::string::npos);
@@ -205,9 +221,12 @@ BOOST_AUTO_TEST_CASE(inputs_per_column__joined__in_any_order_and_type) {
       add_input(model, "a", 1);
       add_input(model, "b", 1, onnx::TensorProto::INT64);
       add_input(model, "c", 1, onnx::TensorProto::DOUBLE);
-      auto& join = add_node(model, vectorizer ? "FeatureVectorizer" : "Concat", order, {"X"}, vectorizer ? "ai.onnx.ml" : "");
-      if (vectorizer) add_ints(join, "inputdimensions", {1, 1, 1});
-      else add_int(join, "axis", 1);
+      auto& join =
+          add_node(model, vectorizer ? "FeatureVectorizer" : "Concat", order, {"X"}, vectorizer ? "ai.onnx.ml" : "");
+      if (vectorizer)
+        add_ints(join, "inputdimensions", {1, 1, 1});
+      else
+        add_int(join, "axis", 1);
       add_floats(add_node(model, "LinearRegressor", {"X"}, {"Y"}), "coefficients", {1, 10, 100});
       add_output(model, "Y");
       const double digits[] = {2, 3, 4};

@@ -1,4 +1,5 @@
-// From rows to bytes: what a prediction looks like, what the output section can choose, rejections in place, batches of any size.
+// From rows to bytes: what a prediction looks like, what the output section can choose, rejections in place, batches of
+// any size.
 #include <boost/test/unit_test.hpp>
 
 #include <limits>
@@ -50,7 +51,8 @@ std::vector<outcome> outcomes(const outcome_block& block) {
   BOOST_REQUIRE(block.ends.size() == block.codes.size());
   for (std::size_t i = 0; i < block.ends.size(); ++i) {
     const std::size_t begin = i == 0 ? 0 : block.ends[i - 1];
-    all.push_back({static_cast<rejection>(block.codes[i]), std::string{block.bytes.data() + begin, block.ends[i] - begin}});
+    all.push_back(
+        {static_cast<rejection>(block.codes[i]), std::string{block.bytes.data() + begin, block.ends[i] - begin}});
   }
   return all;
 }
@@ -115,10 +117,10 @@ BOOST_AUTO_TEST_CASE(score__binary_classifier__probability_of_second_class) {
 }
 
 BOOST_AUTO_TEST_CASE(score__several_classes__label_and_probabilities) {
-  BOOST_TEST(score(three_classes(), "{\"a\":0,\"b\":0}")
-             == "{\"label\":\"low\",\"probabilities\":{\"low\":0.33333334,\"mid \\\"q\\\"\":0.33333334,\"\xC3\xA9\":0.33333334}}");
-  BOOST_TEST(score(three_classes(), "{\"a\":0,\"b\":1e3}")
-             == "{\"label\":\"mid \\\"q\\\"\",\"probabilities\":{\"low\":0,\"mid \\\"q\\\"\":1,\"\xC3\xA9\":0}}");
+  BOOST_TEST(score(three_classes(), "{\"a\":0,\"b\":0}") == "{\"label\":\"low\",\"probabilities\":{\"low\":0.33333334,"
+                                                            "\"mid \\\"q\\\"\":0.33333334,\"\xC3\xA9\":0.33333334}}");
+  BOOST_TEST(score(three_classes(), "{\"a\":0,\"b\":1e3}") ==
+             "{\"label\":\"mid \\\"q\\\"\",\"probabilities\":{\"low\":0,\"mid \\\"q\\\"\":1,\"\xC3\xA9\":0}}");
 }
 
 BOOST_AUTO_TEST_CASE(score__regressor__value_or_array) {
@@ -139,10 +141,12 @@ BOOST_AUTO_TEST_CASE(score__choices__each) {
   BOOST_TEST(score(binary(), R"({"a":1,"b":2})", predicting({{"p", "probability(3)"}})) == R"({"p":0.11920292})");
   BOOST_TEST(score(binary(), row, predicting({{"l", "label"}, {"m", "model"}})) == R"({"id":1,"l":3,"m":"games@2"})");
   BOOST_TEST(score(binary(), row, predicting({{"all", "probabilities"}})) == R"({"id":1,"all":{"3":0.5,"7":0.5}})");
-  BOOST_TEST(score(binary("NONE"), R"({"a":1,"b":2})", predicting({{"s", "score(1)"}, {"t", "score(0)"}})) == R"({"s":2,"t":-1})");
-  BOOST_TEST(score(three_classes(), R"({"a":0,"b":1e3})", predicting({{"p", "probability(mid \"q\")"}})) == R"({"p":1})");
-  BOOST_TEST(score(two_targets(), R"({"a":1,"b":2,"c":3})", predicting({{"second", "value(1)"}, {"all", "value"}}))
-             == R"({"second":2,"all":[1,2]})");
+  BOOST_TEST(score(binary("NONE"), R"({"a":1,"b":2})", predicting({{"s", "score(1)"}, {"t", "score(0)"}})) ==
+             R"({"s":2,"t":-1})");
+  BOOST_TEST(score(three_classes(), R"({"a":0,"b":1e3})", predicting({{"p", "probability(mid \"q\")"}})) ==
+             R"({"p":1})");
+  BOOST_TEST(score(two_targets(), R"({"a":1,"b":2,"c":3})", predicting({{"second", "value(1)"}, {"all", "value"}})) ==
+             R"({"second":2,"all":[1,2]})");
   BOOST_TEST(score(regressor(), R"({"a":1,"b":0,"c":0})", predicting({{"a \"b\"", "value"}})) == R"({"a \"b\"":11})");
 }
 
@@ -166,7 +170,8 @@ BOOST_AUTO_TEST_CASE(make__choices_the_model_has_not__refused) {
   check(regressor(), "label", "is a regressor");
   check(regressor(), "score(0)", "use value(i)");
   check(two_targets(), "value(2)", "from 0 to 1");
-  BOOST_TEST(refusal(binary(), predicting({{"p", "label"}, {"p", "probability"}})).find("'p' twice") != std::string::npos);
+  BOOST_TEST(refusal(binary(), predicting({{"p", "label"}, {"p", "probability"}})).find("'p' twice") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(score__carry__chosen_fields_in_row_order) {
@@ -176,8 +181,10 @@ BOOST_AUTO_TEST_CASE(score__carry__chosen_fields_in_row_order) {
   BOOST_TEST(score(binary(), row, carrying({"k", "z"})) == R"({"z":1,"k":[1, 2],"pred":0.5})");
   BOOST_TEST(score(binary(), row, carrying({"nowhere"})) == R"({"pred":0.5})");
   BOOST_TEST(score(binary(), row, carrying({"b"})) == R"({"b":0.0,"pred":0.5})");
-  BOOST_TEST(score(binary(), row, carrying({"/user/id", "/user/tags/1", "/user/none", "z"})) == R"({"z":1,"id":"u1","1":"t","pred":0.5})");
-  BOOST_TEST(score(binary(), row, carrying({"/user/id", "user"})) == R"({"id":"u1","user":{"id":"u1","tags":["s","t"]},"pred":0.5})");
+  BOOST_TEST(score(binary(), row, carrying({"/user/id", "/user/tags/1", "/user/none", "z"})) ==
+             R"({"z":1,"id":"u1","1":"t","pred":0.5})");
+  BOOST_TEST(score(binary(), row, carrying({"/user/id", "user"})) ==
+             R"({"id":"u1","user":{"id":"u1","tags":["s","t"]},"pred":0.5})");
 }
 
 BOOST_AUTO_TEST_CASE(score__field_named_like_the_prediction__gives_way) {
@@ -201,7 +208,8 @@ BOOST_AUTO_TEST_CASE(make__feature_names__checked) {
     return options;
   };
   BOOST_TEST(refusal(unnamed, {}).find("does not name its 3 features") != std::string::npos);
-  BOOST_TEST(refusal(unnamed, named({"a", "b"})).find("2 features are named, but the model takes 3") != std::string::npos);
+  BOOST_TEST(refusal(unnamed, named({"a", "b"})).find("2 features are named, but the model takes 3") !=
+             std::string::npos);
   BOOST_TEST(refusal(unnamed, named({"a", "b", "a"})).find("'a' is named twice") != std::string::npos);
   BOOST_TEST(score(unnamed, R"({"p":1,"q":0,"r":0})", named({"p", "q", "r"})) == R"({"pred":11})");
   BOOST_TEST(score(regressor(), R"({"p":1,"q":0,"r":0})", named({"p", "q", "r"})) == R"({"pred":11})");
@@ -216,7 +224,8 @@ BOOST_AUTO_TEST_CASE(score__bad_rows__code_feature_and_sentence) {
   BOOST_TEST(score(binary(), "") == "EMPTY_VALUE||the row has no bytes");
   scoring_options narrow;
   narrow.max_row_bytes = 5;
-  BOOST_TEST(score(binary(), R"({"a":1,"b":2})", narrow) == "ROW_TOO_LARGE||the row has 13 bytes, more than the 5 of max_row_bytes");
+  BOOST_TEST(score(binary(), R"({"a":1,"b":2})", narrow) ==
+             "ROW_TOO_LARGE||the row has 13 bytes, more than the 5 of max_row_bytes");
   scoring_options flat;
   flat.max_nesting_depth = 1;
   BOOST_TEST(score(binary(), R"({"a":1,"b":2,"c":[]})", flat).starts_with("TOO_DEEP||"));
@@ -238,20 +247,28 @@ BOOST_AUTO_TEST_CASE(score__mixed_batches_of_any_size__one_outcome_a_row_in_orde
   for (const std::size_t size : {0u, 1u, 2u, 511u, 512u, 513u, 1500u}) {
     batch rows;
     for (std::size_t i = 0; i < size; ++i) {
-      if (i % 7 == 3) rows.add("{\"a\":1");
-      else if (i % 11 == 5) rows.add("{\"a\":1,\"b\":1}");
-      else if (i % 13 == 1) rows.add("");
-      else rows.add("{\"id\":" + std::to_string(i) + ",\"a\":" + std::to_string(i) + ",\"b\":0,\"c\":0}");
+      if (i % 7 == 3)
+        rows.add("{\"a\":1");
+      else if (i % 11 == 5)
+        rows.add("{\"a\":1,\"b\":1}");
+      else if (i % 13 == 1)
+        rows.add("");
+      else
+        rows.add("{\"id\":" + std::to_string(i) + ",\"a\":" + std::to_string(i) + ",\"b\":0,\"c\":0}");
     }
     outcome_block block;
     session.score(rows.bytes, rows.ends, block);
     const auto all = outcomes(block);
     BOOST_REQUIRE(all.size() == size);
     for (std::size_t i = 0; i < size; ++i) {
-      if (i % 7 == 3) BOOST_REQUIRE(all[i].code == rejection::invalid_json);
-      else if (i % 11 == 5) BOOST_REQUIRE(all[i].code == rejection::missing_feature);
-      else if (i % 13 == 1) BOOST_REQUIRE(all[i].code == rejection::empty_value);
-      else BOOST_REQUIRE_EQUAL(all[i].bytes, "{\"id\":" + std::to_string(i) + ",\"pred\":" + std::to_string(i + 10) + "}");
+      if (i % 7 == 3)
+        BOOST_REQUIRE(all[i].code == rejection::invalid_json);
+      else if (i % 11 == 5)
+        BOOST_REQUIRE(all[i].code == rejection::missing_feature);
+      else if (i % 13 == 1)
+        BOOST_REQUIRE(all[i].code == rejection::empty_value);
+      else
+        BOOST_REQUIRE_EQUAL(all[i].bytes, "{\"id\":" + std::to_string(i) + ",\"pred\":" + std::to_string(i + 10) + "}");
     }
   }
 }
