@@ -32,7 +32,8 @@ constexpr std::size_t write_bytes_at = 1 << 18;
 /// Collects lines, and writes them when there are many or nothing more comes for the moment.
 class line_printer {
 public:
-  explicit line_printer(const options& opts) : opts_(opts) {}
+  explicit line_printer(const options& opts)
+      : opts_(opts) {}
 
   void print(const kafka::consumed_record& record) {
     if (opts_.json)
@@ -45,7 +46,8 @@ public:
 
   void flush() {
     if (lines_.empty() || !good()) return;
-    if (std::fwrite(lines_.data(), 1, lines_.size(), stdout) != lines_.size() || std::fflush(stdout) != 0) broken_ = errno;
+    if (std::fwrite(lines_.data(), 1, lines_.size(), stdout) != lines_.size() || std::fflush(stdout) != 0)
+      broken_ = errno;
     lines_.clear();
   }
 
@@ -154,13 +156,16 @@ void add_consume_command(CLI::App& app, run_fn& chosen) {
   command->add_option("-t,--topic", opts->topic, "Topic to read")->required();
   auto* beginning = command->add_flag("--from-beginning", opts->from_beginning, "What is there already, too");
   command->add_option("--offset", opts->offset, "From this offset of each partition that is read")
-    ->excludes(beginning)->check(CLI::NonNegativeNumber);
+      ->excludes(beginning)
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--partition", opts->partition, "Only this partition")->check(CLI::NonNegativeNumber);
   command->add_option("--max", opts->max, "End after so many rows")->check(CLI::PositiveNumber);
-  command->add_option("--timeout-ms", opts->timeout_ms, "End when no row has come for so long")->check(CLI::PositiveNumber);
+  command->add_option("--timeout-ms", opts->timeout_ms, "End when no row has come for so long")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--keys", opts->keys, "Print the key and a tab before each row");
   command->add_flag("--headers", opts->headers, "Print name=value,... and a tab before each row");
-  command->add_flag("--json", opts->json, "Print an object for each row: topic, partition, offset, timestamp, key, headers, value");
+  command->add_flag("--json", opts->json,
+                    "Print an object for each row: topic, partition, offset, timestamp, key, headers, value");
   command->callback([opts, &chosen] { chosen = [opts] { return run(*opts); }; });
 }
 

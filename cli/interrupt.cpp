@@ -8,9 +8,7 @@ namespace {
 
 volatile std::sig_atomic_t seen = 0;
 
-void note(int) {
-  seen = seen + 1;
-}
+void note(int) { seen = seen + 1; }
 
 } // namespace
 
@@ -18,7 +16,7 @@ void watch_interrupts() {
   struct sigaction action {};
   action.sa_handler = note;
   sigemptyset(&action.sa_mask);
-  action.sa_flags = 0;                        // no SA_RESTART: read() has to return
+  action.sa_flags = 0; // no SA_RESTART: read() has to return
   for (int sig : {SIGINT, SIGTERM, SIGHUP}) sigaction(sig, &action, nullptr);
 }
 

@@ -3,8 +3,8 @@
 
 namespace troupe::cli {
 
-/// From now on SIGINT, SIGTERM and SIGHUP set a flag, and make a blocking read() of this thread return with EINTR. Call before any
-/// thread exists.
+/// From now on SIGINT, SIGTERM and SIGHUP set a flag, and make a blocking read() of this thread return with EINTR. Call
+/// before any thread exists.
 void watch_interrupts();
 /// How often one came.
 int interrupts();

@@ -35,11 +35,12 @@ constexpr auto progress_interval = 500ms;
 constexpr std::size_t read_bytes = 1 << 16;
 constexpr std::size_t most_line_bytes = 64 << 20;
 
-/// Takes one member of the row's top level; everything else passes by. Numbers stay the text they are, and no depth overflows the
-/// stack, since rows come from anywhere.
+/// Takes one member of the row's top level; everything else passes by. Numbers stay the text they are, and no depth
+/// overflows the stack, since rows come from anywhere.
 class key_finder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, key_finder> {
 public:
-  explicit key_finder(std::string field) : field_(std::move(field)) {}
+  explicit key_finder(std::string field)
+      : field_(std::move(field)) {}
 
   /// nullopt: not a JSON object, no such member, or one that is neither string, number nor boolean.
   std::optional<std::string_view> key_of(std::string_view row) {
@@ -48,7 +49,7 @@ public:
     rapidjson::MemoryStream in{row.data(), row.size()};
     rapidjson::Reader reader;
     constexpr auto flags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
-    reader.Parse<flags>(in, *this);           // ends with an error as soon as the key has been found
+    reader.Parse<flags>(in, *this); // ends with an error as soon as the key has been found
     if (!found_) return std::nullopt;
     return key_;
   }
@@ -89,7 +90,8 @@ private:
 /// A descriptor, closed at the end unless it is stdin.
 struct input {
   int fd = STDIN_FILENO;
-  explicit input(int from) : fd(from) {}
+  explicit input(int from)
+      : fd(from) {}
   input(const input&) = delete;
   ~input() {
     if (fd > STDIN_FILENO) ::close(fd);
@@ -98,7 +100,10 @@ struct input {
 
 class line_sender {
 public:
-  line_sender(const options& opts, kafka::simple_producer& producer) : opts_(opts), producer_(producer), keys_(opts.key_field) {}
+  line_sender(const options& opts, kafka::simple_producer& producer)
+      : opts_(opts)
+      , producer_(producer)
+      , keys_(opts.key_field) {}
 
   /// Until the input's end, --max or an interrupt.
   result<void> send_all(int fd) {
@@ -155,7 +160,7 @@ private:
   void wait_for_turn() {
     if (opts_.rate <= 0) return;
     auto turn = begun_ + std::chrono::duration_cast<clock::duration>(
-                           std::chrono::duration<double>(static_cast<double>(sent_) / opts_.rate));
+                             std::chrono::duration<double>(static_cast<double>(sent_) / opts_.rate));
     while (interrupts() == 0) {
       auto now = clock::now();
       if (now >= turn) return;
@@ -216,23 +221,28 @@ int run(const options& opts) {
   if (sender.without_key() > 0)
     fmt::print(stderr, "{} of them had no {} and went without a key\n", sender.without_key(), opts.key_field);
   if (outcome.failed > 0)
-    return failed(fmt::format("{} of {} rows were not delivered; the first of them, {}", outcome.failed, sender.sent(), first_failure));
+    return failed(fmt::format("{} of {} rows were not delivered; the first of them, {}", outcome.failed, sender.sent(),
+                              first_failure));
   if (outcome.unknown > 0)
-    return failed(fmt::format("of {} of {} rows it is not known whether they were delivered: Kafka gave no answer in time",
-                              outcome.unknown, sender.sent()));
+    return failed(
+        fmt::format("of {} of {} rows it is not known whether they were delivered: Kafka gave no answer in time",
+                    outcome.unknown, sender.sent()));
   return sending ? 0 : failed(sending.error());
 }
 
 } // namespace
 
 void add_produce_command(CLI::App& app, run_fn& chosen) {
-  auto* command = app.add_subcommand("produce", "Send lines of a file or of stdin to a topic; empty lines are left out");
+  auto* command =
+      app.add_subcommand("produce", "Send lines of a file or of stdin to a topic; empty lines are left out");
   auto opts = std::make_shared<options>();
   opts->kafka.add_to(*command);
   command->add_option("-t,--topic", opts->topic, "Topic to write to; it has to exist")->required();
   command->add_option("-f,--file", opts->file, "Rows, one a line; stdin unless given");
-  command->add_option("--key-field", opts->key_field, "The key is this top-level field of the row: a string, number or boolean");
-  auto* partition = command->add_option("--partition", opts->partition, "Partition; by the key unless given, at random without one");
+  command->add_option("--key-field", opts->key_field,
+                      "The key is this top-level field of the row: a string, number or boolean");
+  auto* partition =
+      command->add_option("--partition", opts->partition, "Partition; by the key unless given, at random without one");
   partition->check(CLI::NonNegativeNumber);
   command->add_option("--rate", opts->rate, "Rows per second at most")->check(CLI::PositiveNumber);
   command->add_option("--max", opts->max, "End after so many rows")->check(CLI::PositiveNumber);

@@ -25,8 +25,8 @@ struct options {
 
 constexpr auto limit = std::chrono::milliseconds{20'000};
 /// The settings that people look for; --json has all of them.
-constexpr const char* shown_settings[] = {"cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes",
-                                          "retention.ms"};
+constexpr const char* shown_settings[] = {"cleanup.policy", "max.message.bytes", "min.insync.replicas",
+                                          "retention.bytes", "retention.ms"};
 
 result<std::unique_ptr<kafka::topic_admin>> open_admin(const options& opts) {
   quiet_logging();
@@ -38,7 +38,8 @@ result<std::map<std::string, std::string>> parse_settings(const std::vector<std:
   for (auto& text : texts) {
     auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)
-      return fail(errc::invalid, fmt::format("--topic-config {}: expected name=value, for instance retention.ms=86400000", text));
+      return fail(errc::invalid,
+                  fmt::format("--topic-config {}: expected name=value, for instance retention.ms=86400000", text));
     settings[text.substr(0, equals)] = text.substr(equals + 1);
   }
   return settings;
@@ -123,7 +124,8 @@ void print_text(const kafka::topic_description& topic) {
   std::size_t replicas = topic.partitions.empty() ? 0 : topic.partitions.front().replicas.size();
   fmt::print("{}: {} partition{}, replication factor {}\n", topic.name, topic.partitions.size(),
              topic.partitions.size() == 1 ? "" : "s", replicas);
-  fmt::print("{:>9}  {:>6}  {:<12}  {:>12}  {:>12}  {:>12}\n", "PARTITION", "LEADER", "REPLICAS", "FIRST", "NEXT", "RECORDS");
+  fmt::print("{:>9}  {:>6}  {:<12}  {:>12}  {:>12}  {:>12}\n", "PARTITION", "LEADER", "REPLICAS", "FIRST", "NEXT",
+             "RECORDS");
   for (auto& one : topic.partitions) {
     auto number = [&](std::int64_t value) { return one.high < 0 ? std::string{"?"} : std::to_string(value); };
     fmt::print("{:>9}  {:>6}  {:<12}  {:>12}  {:>12}  {:>12}\n", one.partition,
@@ -170,9 +172,13 @@ void add_topics_command(CLI::App& app, run_fn& chosen) {
 
   auto* creating = add("create", "Create a topic; returns once every partition has a leader", create);
   creating->add_option("name", opts->name, "Name of the topic")->required();
-  creating->add_option("--partitions", opts->partitions, "Number of partitions")->check(CLI::PositiveNumber)->capture_default_str();
-  creating->add_option("--replication-factor", opts->replication_factor, "Copies of each partition; what the brokers say unless given")
-    ->check(CLI::PositiveNumber);
+  creating->add_option("--partitions", opts->partitions, "Number of partitions")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  creating
+      ->add_option("--replication-factor", opts->replication_factor,
+                   "Copies of each partition; what the brokers say unless given")
+      ->check(CLI::PositiveNumber);
   creating->add_option("--topic-config", opts->settings, "A setting of the topic: retention.ms=86400000");
 
   auto* listing = add("list", "Print every topic and its number of partitions", list);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Tells the whole story of Troupe on the embedded broker: rows in, two nodes, a second model version, a node that leaves,
-bad rows, and the account at the end. `./dev demo` builds the binary first and calls this.
+"""Tells the whole story of Troupe on the embedded broker: rows in, two nodes, a second model version, a node that
+leaves, bad rows, and the account at the end. `./dev demo` builds the binary first and calls this.
 
     python3 tools/demo.py [--keep] [--troupe PATH]
 
-Exit code 0 only if every row that was sent came out: as a prediction with the right key and the right number, or as a dead
-letter with the reason that was expected. Uses Python's standard library only; nothing of it is in the path of a row.
+Exit code 0 only if every row that was sent came out: as a prediction with the right key and the right number, or as a
+dead letter with the reason that was expected. Uses Python's standard library only, none of it in the path of a row.
 """
 import argparse
 import collections
@@ -42,7 +42,7 @@ CONFIG = {
         "output": {"carry": ["User_ID", "sent_us"], "prediction": "pred", "headers": ["troupe.model", "troupe.source"]},
         "errors": {"deadletterqueue.topic.name": "dsp.dlq"},
     }],
-    "node": {"scorers": 1, "log_level": "info"},
+    "node": {"scorers": 1},
 }
 
 
@@ -96,7 +96,7 @@ FAULTS = [
     ("MISSING_FEATURE", lambda row: json.dumps(_without(row, "G7"))),
     ("WRONG_TYPE", lambda row: json.dumps({**row, "G3": "yes"})),
     ("NULL_FEATURE", lambda row: json.dumps({**row, "G10": None})),
-    ("NUMBER_OUT_OF_RANGE", lambda row: json.dumps(row).replace('"G1": 0', '"G1": 1e400').replace('"G1": 1,', '"G1": 1e400,')),
+    ("NUMBER_OUT_OF_RANGE", lambda row: json.dumps({**row, "G1": "huge"}).replace('"huge"', "1e400")),
     ("DUPLICATE_KEY", lambda row: json.dumps(row)[:-1] + ', "G2": 1}'),
     ("INVALID_JSON", lambda row: json.dumps(row)[:-1]),
     ("NOT_AN_OBJECT", lambda row: "[1, 2, 3]"),
@@ -148,15 +148,16 @@ class Stage:
         log = open(self.dir / f"{name}.log", "wb")
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", log)
-        process = subprocess.Popen([self.troupe, *map(str, arguments)], stderr=log, preexec_fn=end_with_parent, **options)
+        process = subprocess.Popen([self.troupe, *map(str, arguments)], stderr=log, preexec_fn=end_with_parent,
+                                   **options)
         log.close()
         process.label = name
         self.running.append(process)
         return process
 
     def run(self, *arguments, limit_s=40, check=True):
-        done = subprocess.run([self.troupe, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=limit_s, preexec_fn=end_with_parent)
+        done = subprocess.run([self.troupe, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=limit_s, preexec_fn=end_with_parent)
         if check and done.returncode != 0:
             raise Failure(f"troupe {' '.join(map(str, arguments))} failed: {done.stderr.strip()}")
         return done
@@ -211,8 +212,8 @@ class Feeder(threading.Thread):
         super().__init__(daemon=True)
         self.rows, self.rate = rows, rate
         self.ending, self.paused = threading.Event(), False
-        self.process = stage.start("produce", "produce", "--topic", "dsp", "--key-field", "User_ID", "--bootstrap", bootstrap,
-                                   stdin=subprocess.PIPE)
+        self.process = stage.start("produce", "produce", "--topic", "dsp", "--key-field", "User_ID",
+                                   "--bootstrap", bootstrap, stdin=subprocess.PIPE)
         self.start()
 
     def run(self):
@@ -276,6 +277,10 @@ def versions(records):
     return collections.Counter(r["headers"]["troupe.model"] for r in records)
 
 
+def outcomes(predictions, letters):
+    return len(predictions.records) + len(letters.records)
+
+
 def show_predictions(records):
     for record in records:
         headers = record["headers"]
@@ -283,7 +288,9 @@ def show_predictions(records):
 
 
 def percentile(sorted_values, share):
-    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))] if sorted_values else float("nan")
+    if not sorted_values:
+        return float("nan")
+    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
 
 def latencies_ms(records):
@@ -302,7 +309,8 @@ def open_stage(stage, port):
     bootstrap = f"127.0.0.1:{port}"
     topics = f"dsp:{PARTITIONS},preds:{PARTITIONS},dsp.dlq:1"
     chapter("A Kafka to play with")
-    say("Troupe can run a small Kafka broker in one process. It keeps little and forgets everything, but any client can use it.")
+    say("Troupe can run a small Kafka broker in one process. It keeps little and forgets everything, but any client")
+    say("can use it.")
     say("('troupe' stands for build/release/troupe.)")
     stage.shown("broker", "--port", port, "--topics", topics, "--cluster", "demo")
     broker = stage.start("broker", "broker", "--port", port, "--topics", topics, "--cluster", "demo")
@@ -326,8 +334,8 @@ def start_node(stage, name):
 
 def start_nodes(stage):
     chapter("Two nodes, one config file")
-    say("Rows come from topic dsp, predictions go to preds, bad rows to dsp.dlq. Every node is started from the same file; they")
-    say("find each other through Kafka, one of them coordinates, and the four partitions of dsp are shared out.")
+    say("Rows come from topic dsp, predictions go to preds, bad rows to dsp.dlq. Every node is started from the same")
+    say("file; they find each other through Kafka, one of them coordinates, and the partitions of dsp are shared out.")
     nodes = {name: start_node(stage, name) for name in ("a", "b")}
 
     def together():
@@ -349,7 +357,7 @@ def push(stage, file):
 
 def first_model(stage, bootstrap, rows):
     chapter("A model goes live, rows flow")
-    say("games.onnx is a logistic regression trained with scikit-learn: from the games somebody bought, will they buy the next?")
+    say("games.onnx is a logistic regression from scikit-learn: somebody bought these games, will they buy the next?")
     push(stage, ROOT / "examples" / "games.onnx")
     predictions, letters = Reader(stage, bootstrap, "preds"), Reader(stage, bootstrap, "dsp.dlq")
     say(f"Rows now come at {STEADY_RATE} a second, each with the time it was sent; one in {BAD_EVERY} is spoiled:")
@@ -404,7 +412,7 @@ def node_leaves(stage, nodes, predictions):
 
 def dead_letters(stage, letters):
     chapter("Bad rows are data")
-    say("A row that can't be scored goes to dsp.dlq with its bytes, its key and the reason in headers. The stream goes on.")
+    say("A row that can't be scored goes to dsp.dlq with its bytes, its key and the reason in headers.")
     stage.shown("consume", "--topic", "dsp.dlq", "--from-beginning", "--headers", "--max", 3)
     wait_until(lambda: len(letters.records) >= 3, 10, "dead letters")
     for letter in letters.records[:3]:
@@ -420,16 +428,16 @@ def burst(stage, bootstrap, rows, predictions, letters):
     with open(file, "w") as out:
         for _ in range(BURST_ROWS):
             out.write(rows.next() + "\n")
-    wait_until(lambda: len(predictions.records) + len(letters.records) >= rows.count - BURST_ROWS, 20, "the rows before")
+    wait_until(lambda: outcomes(predictions, letters) >= rows.count - BURST_ROWS, 20, "the rows before")
     arguments = ("produce", "--topic", "dsp", "--key-field", "User_ID", "--file", file, "--bootstrap", bootstrap)
     stage.shown(*arguments)
     begun = time.time()
     stage.run(*arguments)
-    wait_until(lambda: len(predictions.records) + len(letters.records) >= rows.count, 30, f"{BURST_ROWS} rows to come out")
+    wait_until(lambda: outcomes(predictions, letters) >= rows.count, 30, f"{BURST_ROWS} rows to come out")
     last = max(r["arrived_us"] for r in predictions.records[-1000:]) / 1e6
     rate = BURST_ROWS / (last - begun)
-    say(f"{BURST_ROWS} rows in {last - begun:.2f} s on one node, from the start of the producer to the last prediction in the consumer.")
-    say("All of it shares this machine: producer, broker, node, and a consumer written in Python. ./dev bench measures properly.")
+    say(f"{BURST_ROWS} rows in {last - begun:.2f} s on one node, from the start of the producer to the last prediction")
+    say("in the consumer. Everything shares this machine, a consumer in Python too; ./dev bench measures properly.")
     return rate
 
 
@@ -440,7 +448,8 @@ def check_sources(stage, bootstrap, predictions, letters):
     described = json.loads(stage.run("topics", "describe", "dsp", "--json", "--bootstrap", bootstrap).stdout)
     sources = {f"dsp/{p['partition']}/{offset}" for p in described["partitions"] for offset in range(p["high"])}
     seen = collections.Counter(r["headers"]["troupe.source"] for r in predictions)
-    seen.update("/".join(r["headers"][f"__connect.errors.{part}"] for part in ("topic", "partition", "offset")) for r in letters)
+    seen.update("/".join(r["headers"][f"__connect.errors.{part}"] for part in ("topic", "partition", "offset"))
+                for r in letters)
     missing = sources - set(seen)
     if missing:
         raise Failure(f"{len(missing)} of {len(sources)} rows have no outcome, {sorted(missing)[:3]} among them")
@@ -463,7 +472,8 @@ def check_values(stage, rows, predictions):
         users = [user for user, record in of_user.items() if record["headers"]["troupe.model"] == f"games@{version}"]
         sample = stage.dir / f"sample-{version}.jsonl"
         sample.write_text("".join(rows.expected[user] + "\n" for user in users))
-        scored = stage.run("score", "--model", ROOT / "examples" / file, "--file", sample, "--carry", "User_ID,sent_us").stdout
+        scored = stage.run("score", "--model", ROOT / "examples" / file, "--file", sample,
+                           "--carry", "User_ID,sent_us").stdout
         for user, line in zip(users, scored.splitlines(), strict=True):
             if json.loads(line) != json.loads(of_user[user]["value"]):
                 raise Failure(f"games@{version} gives {of_user[user]['value']} in the stream and {line} on a file")
@@ -478,21 +488,23 @@ def check_letters(rows, letters):
 
 def summary(stage, bootstrap, rows, predictions, letters, steady, rate):
     chapter("The account")
-    wait_until(lambda: len(predictions.records) + len(letters.records) >= rows.count, 30, "the last rows")
+    wait_until(lambda: outcomes(predictions, letters) >= rows.count, 30, "the last rows")
     twice = check_sources(stage, bootstrap, predictions.records, letters.records)
     codes = check_letters(rows, letters.records)
     check_values(stage, rows, predictions.records)
     times = latencies_ms(steady)
+    by_code = ", ".join(f"{code} {count}" for code, count in sorted(codes.items()))
     by_version = ", ".join(f"{count} by {model}" for model, count in sorted(versions(predictions.records).items()))
     table([("rows sent", rows.count),
            ("predictions", f"{len(predictions.records)}  ({by_version})"),
-           ("rejected", f"{len(letters.records)}  ({', '.join(f'{code} {count}' for code, count in sorted(codes.items()))})"),
+           ("rejected", f"{len(letters.records)}  ({by_code})"),
            ("seen twice", twice),
            ("rows/s", f"{rate:,.0f} at full speed"),
-           ("latency", f"p50 {percentile(times, 0.5):.1f} ms, p99 {percentile(times, 0.99):.1f} ms at {STEADY_RATE} rows/s, from before "
-                       f"troupe produce to after troupe consume")])
-    say("Every row came out: exactly one prediction or dead letter each, right key, right number (troupe score gives the same on a file)."
-        if twice == 0 else "Every row came out; after a failure at_least_once may repeat some.")
+           ("latency", f"p50 {percentile(times, 0.5):.1f} ms, p99 {percentile(times, 0.99):.1f} ms at "
+                       f"{STEADY_RATE} rows/s, from before troupe produce to after troupe consume")])
+    say("Every row came out: exactly one prediction or dead letter each, under the right key, with the number that"
+        if twice == 0 else "Every row came out, some more than once, as at_least_once may; each with the number that")
+    say("troupe score gives on a file.")
 
 
 def stay(stage, bootstrap):
