@@ -389,7 +389,7 @@ struct simulation {
 BOOST_AUTO_TEST_SUITE(cluster_simulation)
 
 BOOST_AUTO_TEST_CASE(simulation__random_faults__every_partition_ends_with_one_owner) {
-  for (std::uint64_t seed = 1; seed <= 120; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     simulation sim({.seed = seed});
     sim.run();
     BOOST_REQUIRE_MESSAGE(sim.broken.empty(), sim.broken.front() << "\n" << sim.story());
