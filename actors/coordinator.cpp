@@ -40,6 +40,7 @@ void step_down(self_ptr self, const std::string& why) {
 
 void claim(self_ptr self) {
   auto& s = self->state;
+  s.leases->beat(to_json(s.votes->lease()));   // says that this node is claiming, so that others give it time
   auto record = to_log(claim_record{s.cfg.self, s.cfg.address});
   auto done = [self](const result<std::int64_t>& offset) {
     auto& votes = *self->state.votes;
@@ -64,7 +65,10 @@ void follow_election(self_ptr self) {
     spdlog::info("coordinator: {}{}{}", to_string(s.shown_phase), advice.why.empty() ? "" : ": ", advice.why);
   }
   if (advice.what == election::advice::what_kind::claim) claim(self);
-  if (s.votes->ruling() && !s.core->ruling()) s.core->begin_term(s.votes->term(), now(self));
+  if (s.votes->ruling() && !s.core->ruling()) {
+    s.core->begin_term(s.votes->term(), now(self));
+    for (auto& node : s.refused) s.core->refused(node, now(self));
+  }
   if (!s.votes->ruling() && s.core->ruling()) step_down(self, "a newer claim was read");
   if (s.votes->beat_due(now(self))) s.leases->beat(to_json(s.votes->lease()));
 }
@@ -205,6 +209,7 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
   self->delayed_send(self, tick_interval, tick_atom::value);
   return {
     [self](const heartbeat& beat) {
+      self->state.refused.erase(beat.report.node);
       if (!self->state.core->ruling()) return;
       self->state.core->heard(beat.report, now(self));
       step(self);
@@ -213,6 +218,7 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
     [self](const control_news& news) { read_control(self, news); },
     [self](const lease_news& news) { read_leases(self, news); },
     [self](const peer_refused& peer) {
+      self->state.refused.insert(peer.node);
       self->state.votes->refused(peer.node, now(self));
       if (self->state.core->ruling()) self->state.core->refused(peer.node, now(self));
       step(self);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -31,6 +32,7 @@ struct coordinator_state {
   dialer_actor dialer;
   std::unique_ptr<lease_writer> leases;
   milliseconds since_contact{0};
+  std::set<node_ref> refused;            ///< ports that were found closed, before or while ruling
   bool control_caught_up = false, lease_caught_up = false;
   election_phase shown_phase = election_phase::following;   ///< last one logged
   std::unordered_map<std::string, std::vector<caf::typed_response_promise<change_reply>>> waiting;  ///< by change id

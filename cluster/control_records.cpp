@@ -206,7 +206,7 @@ result<std::optional<control_record>> read_record(std::string_view key, std::str
 std::string to_json(const lease_record& lease) {
   json::object_writer out;
   out.number("term", lease.term.value).text("node", lease.node.name);
-  return out.text("incarnation", to_string(lease.node.incarnation)).flag("resigned", lease.resigned).done();
+  return out.text("incarnation", to_string(lease.node.incarnation)).flag("resigned", lease.resigned).flag("claiming", lease.claiming).done();
 }
 
 result<lease_record> read_lease(std::string_view value) {
@@ -215,6 +215,7 @@ result<lease_record> read_lease(std::string_view value) {
   lease.term = read_term(in);
   lease.node = read_node(in);
   lease.resigned = in.flag("resigned", false);
+  lease.claiming = in.flag("claiming", false);
   if (in.failed()) return fail(errc::invalid, in.error());
   return lease;
 }

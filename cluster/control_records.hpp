@@ -114,6 +114,7 @@ struct lease_record {
   term_id term;
   node_ref node;
   bool resigned = false;
+  bool claiming = false;             ///< not a lease: this candidate is opening the control writer now, others give it time
 };
 std::string to_json(const lease_record& lease);
 result<lease_record> read_lease(std::string_view value);

@@ -52,6 +52,7 @@ void election::begin_rule() {
 }
 
 void election::lease_seen(const lease_record& lease, steady_time now) {
+  if (lease.claiming) return other_claims(lease, now);
   any_lease_ = true;
   if (lease.term < term_) {
     ++stale_leases_;
@@ -69,6 +70,15 @@ void election::lease_seen(const lease_record& lease, steady_time now) {
   if (const auto found = refused_.find(lease.node); found != refused_.end() && now - found->second > timings_.beat)
     refused_.erase(found);
   if (candidate) follow();
+}
+
+// Two candidates that open the control writer at the same time fence each other. The one whose turn came first says so.
+void election::other_claims(const lease_record& lease, steady_time now) {
+  const bool candidate = phase_ == election_phase::waiting || phase_ == election_phase::looking;
+  if (lease.term < term_ || lease.node == self_ || !candidate) return;
+  phase_ = election_phase::waiting;
+  until_ = now + timings_.claim_patience + jitter();
+  why_ = lease.node.name + " is claiming";
 }
 
 void election::refused(const node_ref& node, steady_time now) { refused_.try_emplace(node, now); }

@@ -35,6 +35,7 @@ struct election_timings {
   std::chrono::milliseconds contact_max{1500};     ///< a fetch older than this is no contact
   std::chrono::milliseconds step_max{250};         ///< at most so much silence is counted between two looks
   std::chrono::milliseconds claim_retry{1000};     ///< after a claim that failed
+  std::chrono::milliseconds claim_patience{3000};  ///< how long a candidate waits for another one that said it is claiming
 };
 
 enum class election_phase : std::uint8_t { following, waiting, looking, claiming, ruling, retired };
@@ -77,7 +78,7 @@ public:
 
   /// While ruling: is a lease due? Says yes once per beat.
   bool beat_due(steady_time now);
-  lease_record lease() const { return {term_, self_, resigned_}; }
+  lease_record lease() const { return {term_, self_, resigned_, phase_ == election_phase::claiming}; }
   /// No more rule, for good (the node stops). True if it ruled: then lease() with `resigned` is to be beaten once.
   bool resign();
   /// The writer was fenced or lost: follow whoever comes, or stand again in turn.
@@ -96,6 +97,7 @@ private:
   void follow();
   void begin_rule();
   void stand(steady_time now, std::chrono::milliseconds turn, std::string why);
+  void other_claims(const lease_record& lease, steady_time now);
   std::chrono::milliseconds jitter();
 
   node_ref self_;

@@ -35,6 +35,8 @@ result<std::unique_ptr<lease_writer>> kafka_lease_writer::open(const kafka_prope
   return std::unique_ptr<lease_writer>(new kafka_lease_writer(std::move(topic), std::move(*client)));
 }
 
+kafka_lease_writer::~kafka_lease_writer() { rd_kafka_flush(client_.get(), static_cast<int>(close_limit.count())); }
+
 void kafka_lease_writer::beat(std::string value) {
   rd_kafka_poll(client_.get(), 0); // takes what was delivered or given up out of the queue
   auto code = produce(value);

@@ -15,6 +15,8 @@ namespace troupe::kafka {
 class kafka_lease_writer final : public lease_writer {
 public:
   static result<std::unique_ptr<lease_writer>> open(const kafka_properties& user, std::string topic);
+  /// Gives the last beat (a resignation, say) a moment to be delivered.
+  ~kafka_lease_writer() override;
   void beat(std::string value) override;
 
 private:

@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(record__text_that_is_not_utf8__is_written_readable) {
 }
 
 BOOST_AUTO_TEST_CASE(lease__written_and_read__is_the_same) {
-  const auto read = read_lease(to_json({term_id{9}, ref("a", 3), true}));
+  const auto read = read_lease(to_json({term_id{9}, ref("a", 3), true, true}));
   BOOST_REQUIRE(read.has_value());
   BOOST_TEST((read->term == term_id{9}));
   BOOST_TEST((read->node == ref("a", 3)));

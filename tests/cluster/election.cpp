@@ -227,6 +227,29 @@ BOOST_AUTO_TEST_CASE(another_claim_while_claiming__the_later_one_wins) {
   BOOST_TEST((third.e.phase() == phase::following));
 }
 
+// Two candidates that open the control writer at the same time fence each other, and the cluster waits for both.
+BOOST_AUTO_TEST_CASE(another_one_is_claiming__gives_it_time__then_goes_on) {
+  candidate node(c);
+  node.claim(10, a);
+  node.e.refused(a, at(node.now));
+  node.tick();
+  BOOST_TEST((node.e.phase() == phase::waiting));
+  node.e.lease_seen({term_id{10}, b, false, true}, at(node.now));
+  const auto took = node.until_claim();
+  BOOST_TEST(took >= 3000);
+  BOOST_TEST(took <= 3700);
+}
+
+BOOST_AUTO_TEST_CASE(another_one_is_claiming__is_no_lease_of_the_holder) {
+  candidate node(b);
+  node.claim(10, a);
+  const auto took = node.until_claim(10000ms, [&] {
+    if (node.now == 1900ms) node.e.lease_seen({term_id{10}, c, false, true}, at(node.now));
+  });
+  BOOST_TEST(took >= 2000);
+  BOOST_TEST(took <= 2450);
+}
+
 BOOST_AUTO_TEST_CASE(claim_failed__stands_again_later__or_follows_who_came) {
   candidate node(a);
   node.until_claim();
