@@ -258,11 +258,15 @@ def status(stage):
 
 
 def members(stage, names):
-    """The cluster's status once exactly these nodes are alive and hold all partitions."""
+    """The cluster's status once exactly these nodes are alive."""
     now = status(stage)
-    if not now or {n["node"] for n in now["nodes"] if n["state"] == "alive"} != set(names):
-        return None
-    owned = [p for p in now["partitions"] if p["state"] == "granted" and p["owner"] in names]
+    return now if now and {n["node"] for n in now["nodes"] if n["state"] == "alive"} == set(names) else None
+
+
+def owners(stage, names):
+    """The same once they also hold all partitions."""
+    now = members(stage, names)
+    owned = [p for p in now["partitions"] if p["state"] == "granted" and p["owner"] in names] if now else []
     return now if len(owned) == PARTITIONS else None
 
 
@@ -335,7 +339,7 @@ def start_node(stage, name):
 def start_nodes(stage):
     chapter("Two nodes, one config file")
     say("Rows come from topic dsp, predictions go to preds, bad rows to dsp.dlq. Every node is started from the same")
-    say("file; they find each other through Kafka, one of them coordinates, and the partitions of dsp are shared out.")
+    say("file; they find each other through Kafka, and one of them coordinates.")
     nodes = {name: start_node(stage, name) for name in ("a", "b")}
 
     def together():
@@ -343,9 +347,8 @@ def start_nodes(stage):
             if node.poll() is not None:
                 raise Failure(f"node {name} ended with {node.returncode}: {stage.log('node-' + name)}")
         return members(stage, nodes)
-    now = wait_until(together, 40, "both nodes to share the partitions")
-    stage.shown("status", "--config", stage.config)
-    show_status(now)
+    now = wait_until(together, 40, "both nodes to be members")
+    say(f"Nodes {' and '.join(sorted(nodes))} are members, {now['coordinator']['node']} coordinates.")
     return nodes
 
 
@@ -355,10 +358,14 @@ def push(stage, file):
     say("  " + stage.run(*arguments).stdout.strip())
 
 
-def first_model(stage, bootstrap, rows):
+def first_model(stage, bootstrap, nodes, rows):
     chapter("A model goes live, rows flow")
     say("games.onnx is a logistic regression from scikit-learn: somebody bought these games, will they buy the next?")
     push(stage, ROOT / "examples" / "games.onnx")
+    say("There is something to do now, so the four partitions of dsp are shared out:")
+    now = wait_until(lambda: owners(stage, nodes), 20, "both nodes to share the partitions")
+    stage.shown("status", "--config", stage.config)
+    show_status(now)
     predictions, letters = Reader(stage, bootstrap, "preds"), Reader(stage, bootstrap, "dsp.dlq")
     say(f"Rows now come at {STEADY_RATE} a second, each with the time it was sent; one in {BAD_EVERY} is spoiled:")
     stage.shown("produce", "--topic", "dsp", "--key-field", "User_ID")
@@ -400,8 +407,8 @@ def node_leaves(stage, nodes, predictions):
     code = stage.stop(nodes.pop("b"), 20)
     if code != 0:
         raise Failure(f"node b ended with {code} after SIGTERM: {stage.log('node-b')}")
-    now = wait_until(lambda: members(stage, nodes), 20, "node a to own all partitions")
     say(f"  it ended with exit code 0 after {time.time() - begun:.1f} s")
+    now = wait_until(lambda: owners(stage, nodes), 20, "node a to own all partitions")
     stage.shown("status", "--config", stage.config)
     show_status(now)
     before = len(predictions.records)
@@ -527,7 +534,7 @@ def tell(stage, keep):
     rows = Rows()
     bootstrap = open_stage(stage, bootstrap_port())
     nodes = start_nodes(stage)
-    predictions, letters, feeder = first_model(stage, bootstrap, rows)
+    predictions, letters, feeder = first_model(stage, bootstrap, nodes, rows)
     begun = len(predictions.records)
     time.sleep(4)
     steady = predictions.records[begun:]
