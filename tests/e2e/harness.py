@@ -137,7 +137,7 @@ class Node:
                 return int(line.split()[1]) * 1024
         return 0
 
-    def log_tail(self, lines=40):
+    def log_tail(self, lines=25):
         with contextlib.suppress(OSError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         return ""
@@ -209,7 +209,8 @@ class Cluster:
         deadline = time.monotonic() + limit_s
         while True:
             done = self.run("model", "push", str(file), "--name", name, *(more or ("--features", ",".join(FEATURES))))
-            if done.code == 0 or time.monotonic() > deadline:
+            refused = "refused" in done.err or "can't" in done.err
+            if done.code == 0 or refused or time.monotonic() > deadline:
                 require(done.code == 0, f"model push: {done}")
                 return done
             time.sleep(0.5)
