@@ -2,7 +2,7 @@
 import time
 
 import checks
-from harness import FEATURES, games_rows, require
+from harness import FEATURES, Offsets, games_rows, require, wait_until
 from marks import limit
 from test_delivery import examine, wait_for_commits, wait_for_outcomes
 
@@ -12,7 +12,8 @@ def push__under_load__no_row_fails_and_no_version_goes_back(test):
     cluster = test.cluster("push", partitions=4)
     cluster.up("a", "b")
     feeder = test.feed(cluster.source, games_rows(1_000_000), 4_000)
-    time.sleep(2)
+    offsets = Offsets(test.bootstrap)
+    wait_until(lambda: offsets.total(cluster.preds) > 2_000, 20, "rows to flow")
     pushed = cluster.run("model", "push", test.models.games_v2, "--name", "games", "--features", ",".join(FEATURES))
     require(pushed.code == 0, f"model push: {pushed}")
     time.sleep(3)
