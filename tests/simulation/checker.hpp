@@ -1,0 +1,198 @@
+#pragma once
+// What must hold at every step of the simulation, whatever fails. It sees what Kafka sees: every append and every commit, at the
+// moment they become true there. The invariants are those of docs/architecture.md.
+//
+//   I1  every row has an outcome in the end; a lane has never written more uncommitted rows than its cap, so a crash repeats no more
+//   I2  a commit never passes a row without an outcome that is durable
+//   I3  first outcomes of a source partition come in its order in each output partition; a lane repeats nothing by itself
+//   I4  the model version of first outcomes never goes back in a source partition; a prediction is that version's
+//   I6  only the coordinator of the latest claim writes; generations never go back; grants go to members
+//   and: a partition is read by one lane only, but for the moment in which the last owner learns of it
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <rapidjson/document.h>
+
+#include "cluster/cluster_state.hpp"
+#include "tests/simulation/world.hpp"
+#include "tests/support/fake_ports.hpp"
+
+namespace troupe::sim {
+
+/// What is remembered of one lane (a generation of a pipeline on a node).
+struct lane_memory {
+  process_ptr who;
+  generation_id generation;
+  std::map<std::tuple<topic_partition, bool, std::int32_t>, std::int64_t> last_written;   ///< source, dead letter?, output partition
+  std::map<topic_partition, std::set<std::int64_t>> uncommitted;
+  void start_over(const topic_partition& where) {
+    std::erase_if(last_written, [&](auto& entry) { return std::get<0>(entry.first) == where; });
+    uncommitted.erase(where);
+  }
+};
+
+class checker {
+public:
+  checker(world& w, std::uint64_t uncommitted_max) : world_(w), uncommitted_max_(uncommitted_max) {}
+
+  struct source_row { bool bad = false; double sum = 0; std::uint64_t outcomes = 0; };
+
+  void row_appended(const topic_partition& where, std::int64_t offset, bool bad, double sum) {
+    rows_[where].rows[offset] = {bad, sum, 0};
+    ++total_;
+  }
+  /// The model with this digest answers `sum + intercept`.
+  void model_known(const std::string& sha256, double intercept) { intercepts_[sha256] = intercept; }
+
+  void outcome_written(lane_memory& lane, produce_record::target to, std::int32_t partition, const testing::fake_record& record) {
+    bool dead_letter = to == produce_record::target::dead_letter;
+    auto source = dead_letter ? source_of_letter(record) : source_of_prediction(record);
+    auto known = rows_.find(source.first);
+    if (known == rows_.end() || !known->second.rows.contains(source.second))
+      return world_.wrong("I1: an outcome of no row: " + name(source));
+    auto& part = known->second;
+    auto& row = part.rows[source.second];
+    if (row.bad != dead_letter) world_.wrong("I1: " + name(source) + (dead_letter ? " is a dead letter" : " was predicted"));
+    auto [last, fresh] = lane.last_written.try_emplace({source.first, dead_letter, partition}, source.second);
+    if (!fresh && source.second <= last->second)
+      world_.wrong(fmt::format("I3: a lane wrote {} after {}", name(source), last->second));
+    last->second = std::max(last->second, source.second);
+    lane.uncommitted[source.first].insert(source.second);
+    std::uint64_t uncommitted = 0;
+    for (auto& [where, offsets] : lane.uncommitted) uncommitted += offsets.size();
+    if (uncommitted > uncommitted_max_) world_.wrong(fmt::format("I1: a lane has {} uncommitted rows", uncommitted));
+    if (++row.outcomes > 1) {
+      ++repeated_;
+    } else {
+      ++done_;
+      auto& first = part.first_written[{dead_letter, partition}];
+      if (source.second < first) world_.wrong(fmt::format("I3: {} came after {}", name(source), first));
+      first = source.second;
+    }
+    if (!dead_letter) check_prediction(lane, source, part, row, record);
+  }
+
+  void committed(lane_memory* lane, const topic_partition& where, std::int64_t offset) {
+    auto known = rows_.find(where);
+    if (known == rows_.end()) return;
+    auto& part = known->second;
+    for (auto row = part.rows.lower_bound(part.proven); row != part.rows.end() && row->first < offset; ++row)
+      if (row->second.outcomes == 0)
+        return world_.wrong(fmt::format("I2: {} is committed, row {} has no outcome", name({where, offset}), row->first));
+    part.proven = std::max(part.proven, offset);
+    if (!lane) return;
+    auto& open = lane->uncommitted[where];
+    open.erase(open.begin(), open.lower_bound(offset));
+  }
+
+  void control_appended(const log_record& record) {
+    auto term = truth_.term();
+    truth_.apply(record);
+    truth_.advance_to(record.offset + 1);
+    if (!record.value) return;
+    auto read = read_record(record.key, *record.value);
+    if (!read || !*read) return world_.wrong("I6: a control record can't be read: " + record.key + " " + *record.value);
+    std::visit([&](auto& r) { check_control(r, term); }, **read);
+    world_.note("log " + std::to_string(record.offset) + ": " + record.key + " " + *record.value);
+  }
+
+  /// The lanes that read a partition now, of processes that run and reach Kafka. Called every 50 ms.
+  void readers(const topic_partition& where, std::size_t count) {
+    auto& since = overlap_[where];
+    if (count < 2) since.reset();
+    else if (!since) since = world_.now();
+    else if (world_.now() - *since > 1s) world_.wrong(name({where, 0}) + ": two lanes read it for more than a second");
+  }
+
+  [[nodiscard]] const cluster_state& truth() const { return truth_; }
+  [[nodiscard]] std::size_t waiting() const { return total_ - done_; }
+  [[nodiscard]] std::size_t total() const { return total_; }
+  [[nodiscard]] std::uint64_t repeated() const { return repeated_; }
+  [[nodiscard]] std::string first_without_outcome() const {
+    for (auto& [where, part] : rows_)
+      for (auto& [offset, row] : part.rows)
+        if (row.outcomes == 0) return name({where, offset});
+    return "none";
+  }
+
+private:
+  using place = std::pair<topic_partition, std::int64_t>;
+  struct source_part {
+    std::map<std::int64_t, source_row> rows;
+    std::int64_t proven = 0;                                  ///< all rows below have outcomes
+    std::map<std::pair<bool, std::int32_t>, std::int64_t> first_written;
+    model_version newest{0};
+  };
+
+  static std::string name(const place& where) { return fmt::format("{} offset {}", to_string(where.first), where.second); }
+  static place source_of_prediction(const testing::fake_record& record) {
+    auto text = record.header("troupe.source").value_or("");
+    auto last = text.rfind('/'), middle = text.rfind('/', last - 1);
+    if (last == std::string::npos || middle == std::string::npos) return {};
+    return {{text.substr(0, middle), std::stoi(text.substr(middle + 1))}, std::stoll(text.substr(last + 1))};
+  }
+  static place source_of_letter(const testing::fake_record& record) {
+    auto part = record.header("__connect.errors.partition"), offset = record.header("__connect.errors.offset");
+    if (!part || !offset) return {};
+    return {{record.header("__connect.errors.topic").value_or(""), std::stoi(*part)}, std::stoll(*offset)};
+  }
+
+  bool owns(const lane_memory& lane, const topic_partition& where) const {
+    auto known = truth_.partitions().find({"games", where});
+    return known != truth_.partitions().end() && known->second.node == lane.who->self && known->second.generation == lane.generation;
+  }
+
+  void check_prediction(const lane_memory& lane, const place& source, source_part& part, const source_row& row,
+                        const testing::fake_record& record) {
+    auto label = record.header("troupe.model").value_or("");
+    if (label.rfind("games@", 0) != 0) return world_.wrong("I4: " + name(source) + " has no version");
+    model_version version{static_cast<std::uint32_t>(std::stoul(label.substr(6)))};
+    // What a frozen lane had handed to its producer before comes out when it is thawed: a repetition, from the past.
+    if (row.outcomes == 1 && owns(lane, source.first)) {
+      if (version < part.newest)
+        world_.wrong(fmt::format("I4: {} was scored with {} after {}", name(source), label, part.newest.value));
+      part.newest = std::max(part.newest, version);
+    }
+    auto* model = truth_.find_model("games", version);
+    if (!model) return world_.wrong("I4: " + name(source) + " was scored with " + label + ", which nobody has registered");
+    rapidjson::Document value;
+    value.Parse(record.value.value_or("").c_str());
+    if (value.HasParseError() || !value.IsObject() || !value.HasMember("pred") || !value["pred"].IsNumber())
+      return world_.wrong("I4: " + name(source) + ": not a prediction: " + record.value.value_or("null"));
+    auto expected = row.sum + intercepts_.at(model->record.where.sha256);
+    if (std::abs(value["pred"].GetDouble() - expected) > 1e-3)
+      world_.wrong(fmt::format("I4: {} by {} is {}, not {}", name(source), label, value["pred"].GetDouble(), expected));
+  }
+
+  void check_control(const cluster_record&, term_id) {}
+  void check_control(const claim_record& claim, term_id before) {
+    if (truth_.term() <= before) world_.wrong("I6: a claim of " + to_string(claim.node) + " did not begin a term");
+  }
+  void check_control(const partition_record& r, term_id term) {
+    check_term(r.term, term, "a partition");
+    if (r.state != partition_record::state_kind::granted) return;
+    if (!truth_.is_member(r.node)) world_.wrong("I6: " + to_string(r.where) + " is granted to a stranger, " + to_string(r.node));
+    auto& newest = generations_[{r.node, r.pipeline}];
+    if (r.generation < newest) world_.wrong("I6: a generation went back: " + to_string(r.node));
+    newest = r.generation;
+  }
+  template <class Record>
+  void check_control(const Record& record, term_id term) { check_term(record.term, term, key_of(record)); }
+  void check_term(term_id written, term_id term, const std::string& what) {
+    if (written != term) world_.wrong(fmt::format("I6: {} of term {} was written in term {}", what, written.value, term.value));
+  }
+
+  world& world_;
+  std::uint64_t uncommitted_max_;
+  std::map<topic_partition, source_part> rows_;
+  std::map<std::string, double> intercepts_;
+  cluster_state truth_;
+  std::map<std::pair<node_ref, std::string>, generation_id> generations_;
+  std::map<topic_partition, std::optional<sim_time>> overlap_;
+  std::size_t total_ = 0, done_ = 0;
+  std::uint64_t repeated_ = 0;
+};
+
+} // namespace troupe::sim
