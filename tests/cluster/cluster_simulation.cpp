@@ -61,6 +61,7 @@ struct options {
   int fault_ticks = 1200;                      // a minute
   bool obey_revocations = true;                // canaries don't
   bool report_truthfully = true;
+  int let_go_percent = 30;                     // chance a tick that a lane has drained what was revoked
 };
 
 struct simulation {
@@ -234,7 +235,7 @@ struct simulation {
     for (const auto& pipeline : config().pipelines)
       if (!node.lanes.contains(pipeline.name)) node.start_lane(pipeline.name);
     for (auto& [name, l] : node.lanes)
-      if (chance(30)) {
+      if (chance(opt.let_go_percent)) {
         for (const auto& where : l.letting_go) l.holding.erase(where);
         l.letting_go.clear();
       }
@@ -392,7 +393,7 @@ BOOST_AUTO_TEST_CASE(simulation__random_faults__every_partition_ends_with_one_ow
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     simulation sim({.seed = seed});
     sim.run();
-    BOOST_REQUIRE_MESSAGE(sim.broken.empty(), sim.broken.front() << "\n" << sim.story());
+    BOOST_REQUIRE_MESSAGE(sim.broken.empty(), sim.story());
   }
 }
 
@@ -401,7 +402,7 @@ BOOST_AUTO_TEST_CASE(simulation__random_faults__every_partition_ends_with_one_ow
 BOOST_AUTO_TEST_CASE(simulation__canary_reports_lie__double_grant_is_noticed) {
   int noticed = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    simulation sim({.seed = seed, .report_truthfully = false});
+    simulation sim({.seed = seed, .report_truthfully = false, .let_go_percent = 3});
     sim.run();
     noticed += std::any_of(sim.broken.begin(), sim.broken.end(),
                            [](const std::string& what) { return what.find(" holds it") != std::string::npos; });
