@@ -11,7 +11,8 @@ namespace ingest_detail {
 
 namespace {
 
-/// Rows turned into records and offered to the sink at once: what is made in vain is at most that when the sink is full.
+/// Rows turned into records and offered to the sink at once: what is made in vain is at most that when the sink is
+/// full.
 constexpr std::size_t produce_rows_max = 512;
 constexpr milliseconds tick_interval{50};
 
@@ -28,9 +29,9 @@ bool may_read(ingest_state& state, mono_time now) {
 
 std::size_t drain(ingest_state& state, mono_time now) {
   const auto& cfg = state.cfg;
-  auto rows = std::min<std::uint64_t>({cfg.batch_rows_max - state.builder.rows(),
-                                       cfg.dispatch.rows_max - state.dispatch.rows() - state.builder.rows(),
-                                       cfg.uncommitted_rows_max - state.ledger.uncommitted_rows() - state.builder.rows()});
+  auto rows = std::min<std::uint64_t>(
+      {cfg.batch_rows_max - state.builder.rows(), cfg.dispatch.rows_max - state.dispatch.rows() - state.builder.rows(),
+       cfg.uncommitted_rows_max - state.ledger.uncommitted_rows() - state.builder.rows()});
   auto bytes = cfg.batch_bytes_max - std::min<std::size_t>(cfg.batch_bytes_max, state.builder.bytes());
   bool was_empty = state.builder.empty();
   auto taken = state.ports.source->drain(rows, bytes, state.builder);
@@ -55,8 +56,8 @@ void send_batches(ingest_pointer self, mono_time now) {
   }
 }
 
-// Wakes come from Kafka's threads and from here; between two full batches the mailbox gets its turn, so that answers, grants
-// and revokes never wait behind a long backlog.
+// Wakes come from Kafka's threads and from here; between two full batches the mailbox gets its turn, so that answers,
+// grants and revokes never wait behind a long backlog.
 void read_rows(ingest_pointer self) {
   auto& state = self->state;
   auto now = self->clock().now();
@@ -75,10 +76,11 @@ void read_rows(ingest_pointer self) {
   send_batches(self, now);
 }
 
-// ---- answers ----------------------------------------------------------------------------------------------------------
+// ---- answers ------------------------------------------------------------------------------------------------------
 
 bool is_whole(const scored_batch& answer, const lane_batch& batch) {
-  return answer.outcomes && answer.outcomes->codes.size() == batch.size() && answer.outcomes->ends.size() == batch.size();
+  return answer.outcomes && answer.outcomes->codes.size() == batch.size() &&
+         answer.outcomes->ends.size() == batch.size();
 }
 
 void observe_answer(ingest_state& state, const lane_batch& batch, std::uint64_t scoring_ns) {
@@ -108,7 +110,7 @@ void take_answer(ingest_pointer self, const scored_batch& answer) {
   observe_answer(state, batch, answer.scoring_ns);
 }
 
-// ---- producing --------------------------------------------------------------------------------------------------------
+// ---- producing ----------------------------------------------------------------------------------------------------
 
 bool is_abandoned(const ingest_state& state, const row_meta& meta) {
   if (state.abandoned.empty()) return false;
@@ -212,7 +214,7 @@ void produce_finished(ingest_pointer self) {
 
 namespace {
 
-// ---- the order of things ----------------------------------------------------------------------------------------------
+// ---- the order of things ------------------------------------------------------------------------------------------
 
 /// Everything that can go on, goes on. Called after each message.
 void go_on(ingest_pointer self) {

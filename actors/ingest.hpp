@@ -1,14 +1,16 @@
 #pragma once
-// The INGEST actor: one lane of a pipeline on this node, for one generation. Owns its source and sink; reads rows, batches them,
-// dispatches the batches to scorers, restores the order, produces predictions and dead letters, commits. At least once: a
-// commit follows the durable outcomes. What is decided is decided in cluster/ (dispatch, offset_ledger, lane, freeze_guard).
+// The INGEST actor: one lane of a pipeline on this node, for one generation. Owns its source and sink; reads rows,
+// batches them, dispatches the batches to scorers, restores the order, produces predictions and dead letters, commits.
+// At least once: a commit follows the durable outcomes. What is decided is decided in cluster/ (dispatch,
+// offset_ledger, lane, freeze_guard).
 //
-// Runs on CAF's scheduler and never blocks: the ports wake it (wake_atom), at most one wake waiting at a time, and it takes what
-// is there while scorers have credit and the bounds allow. It quits with an error when a port is lost, a record could not be
-// delivered, or it finds that it was frozen; its partitions are then nobody's until they are granted to another generation.
+// Runs on CAF's scheduler and never blocks: the ports wake it (wake_atom), at most one wake waiting at a time, and it
+// takes what is there while scorers have credit and the bounds allow. It quits with an error when a port is lost, a
+// record could not be delivered, or it finds that it was frozen; its partitions are then nobody's until they are
+// granted to another generation.
 //
-// Files: ingest.cpp (reading, dispatching, the behaviour), ingest_control.cpp (partitions, commits, reports), ingest_batch
-// (rows of a batch), ingest_produce (outcomes to records).
+// Files: ingest.cpp (reading, dispatching, the behaviour), ingest_control.cpp (partitions, commits, reports),
+// ingest_batch (rows of a batch), ingest_produce (outcomes to records).
 
 #include <atomic>
 #include <deque>
@@ -37,9 +39,12 @@ struct ingest_config {
   std::string node;                              ///< this node's name
   std::uint32_t lane = 0;                        ///< number of the lane on this node
 
-  std::vector<std::string> headers{"troupe.model"};  ///< of predictions: troupe.{model,source,node,lane}; others are left out
-  bool source_timestamp = true;                  ///< predictions keep the row's timestamp; else they get the time of producing
-  bool has_dead_letters = true;                  ///< a dead-letter topic is configured; else bad rows are counted and passed over
+  /// Of predictions: troupe.{model,source,node,lane}; others are left out
+  std::vector<std::string> headers{"troupe.model"};
+  /// Predictions keep the row's timestamp; else they get the time of producing
+  bool source_timestamp = true;
+  /// A dead-letter topic is configured; else bad rows are counted and passed over
+  bool has_dead_letters = true;
   bool context_headers = true;                   ///< dead letters carry __connect.errors.* and __troupe.errors.*
   bool tolerate_bad_rows = true;                 ///< false (errors.tolerance none): the first one stops the lane
 
@@ -53,7 +58,8 @@ struct ingest_config {
   milliseconds commit_interval{100};
   milliseconds commit_retry{200};                ///< pause after a commit that failed
   milliseconds removal_timeout{5000};            ///< a longer gap on the steady clock: this lane was frozen
-  milliseconds drain_limit{500};                 ///< a revoked partition's rows that are not produced by then are left to the next owner
+  /// A revoked partition's rows that are not produced by then are left to the next owner
+  milliseconds drain_limit{500};
   milliseconds report_interval{250};
   std::shared_ptr<lane_metrics> metrics;         ///< shared by the generations of a lane; may be null
 };
@@ -90,7 +96,8 @@ struct ingest_state {
   scorer_number next_scorer = 0;
 
   std::map<std::uint32_t, mono_time> draining_since;       ///< slot -> when it was revoked
-  std::map<std::uint32_t, std::int64_t> abandoned;         ///< slot -> offset from which its rows are left to the next owner
+  /// Slot -> offset from which its rows are left to the next owner
+  std::map<std::uint32_t, std::int64_t> abandoned;
 
   control_offset seen{-1};                       ///< largest epoch of a grant or revoke so far
   bool ended = false, paused = false;
@@ -112,7 +119,7 @@ using ingest_pointer = ingest_actor::stateful_pointer<ingest_state>;
 /// @param owner hears lane_state at once when holdings or problems change, and every report_interval.
 ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_owner_actor owner, lane_ports ports);
 
-// ---- between the ingest files only ------------------------------------------------------------------------------------
+// ---- between the ingest files only --------------------------------------------------------------------------------
 
 namespace ingest_detail {
 

@@ -80,7 +80,8 @@ void batch_builder::row(const record_view& record) {
   meta.key_end = static_cast<std::uint32_t>(batch_.keys.size());
   if (record.has_headers) keep_headers(row);
   batch_.meta.push_back(meta);
-  if (!batch_.runs.empty() && batch_.runs.back().slot == record.slot && batch_.runs.back().last >= batch_.runs.back().first)
+  if (!batch_.runs.empty() && batch_.runs.back().slot == record.slot &&
+      batch_.runs.back().last >= batch_.runs.back().first)
     batch_.runs.back().last = record.offset;
   else
     batch_.runs.push_back({record.slot, record.offset, record.offset});

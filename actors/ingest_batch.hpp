@@ -1,9 +1,10 @@
 #pragma once
-// A batch of rows inside a lane: what the scorers get (values, shared and immutable once sealed) and what the lane keeps for
-// producing the outcomes (keys, offsets, timestamps, headers). Used by the ingest actor's own files only.
+// A batch of rows inside a lane: what the scorers get (values, shared and immutable once sealed) and what the lane
+// keeps for producing the outcomes (keys, offsets, timestamps, headers). Used by the ingest actor's own files only.
 //
-// Each value is copied once, from Kafka's buffer into the block. A row that the lane rejects itself (a tombstone, a value over
-// max_row_bytes) has an empty place in the block; the original of the latter is kept aside for the dead letter.
+// Each value is copied once, from Kafka's buffer into the block. A row that the lane rejects itself (a tombstone, a
+// value over max_row_bytes) has an empty place in the block; the original of the latter is kept aside for the dead
+// letter.
 
 #include <cstdint>
 #include <memory>

@@ -67,7 +67,8 @@ void update_metrics(ingest_state& state, mono_time now) {
   const auto& dispatch = state.dispatch;
   metrics.set({dispatch.credits(now), dispatch.rows(), dispatch.bytes(), state.ledger.uncommitted_rows(),
                dispatch.queued(), dispatch.batches()});
-  metrics.batch_redispatched(dispatch.count().redispatched - std::exchange(state.redispatched_seen, dispatch.count().redispatched));
+  metrics.batch_redispatched(dispatch.count().redispatched -
+                             std::exchange(state.redispatched_seen, dispatch.count().redispatched));
   metrics.late_answers(dispatch.count().late - std::exchange(state.late_seen, dispatch.count().late));
   std::int64_t lag_max = 0;
   for (const auto& [slot, partition] : state.table.held()) {

@@ -78,7 +78,8 @@ row_rejection record_maker::judge(std::size_t row, const topic_partition& where)
   if (code != rejection::none) {
     auto nul = outcome.find('\0');
     if (nul == std::string_view::npos) return {code, {}, outcome.substr(0, message_bytes_max)};
-    return {code, outcome.substr(0, std::min(nul, message_bytes_max)), outcome.substr(nul + 1).substr(0, message_bytes_max)};
+    return {code, outcome.substr(0, std::min(nul, message_bytes_max)),
+            outcome.substr(nul + 1).substr(0, message_bytes_max)};
   }
   auto first = output_headers(where, meta.offset);
   auto bytes = outcome.size() + batch_->key(row).value_or("").size() + header_bytes(first);
@@ -168,7 +169,8 @@ void record_maker::reject(std::size_t row, const topic_partition& where, const r
   add(record, first, {row_fate::kind::dead_letter, why.code});
 }
 
-// What has to go, goes in this order: the end of the value, the source's headers, the key. What went is said in headers.
+// What has to go, goes in this order: the end of the value, the source's headers, the key. What went is said in
+// headers.
 void record_maker::cut_to_fit(produce_record& record, std::size_t first_header, std::size_t source_headers,
                               const topic_partition& where) {
   auto most = sink_.record_bytes_max(target::dead_letter);
@@ -176,12 +178,14 @@ void record_maker::cut_to_fit(produce_record& record, std::size_t first_header, 
     auto others = (record.key ? record.key->size() : 0) + header_bytes(first_header);
     return most > others ? most - others : 0;
   };
-  headers_.push_back({"__troupe.errors.original.length", texts_.put_number(static_cast<std::int64_t>(record.value.size()))});
+  headers_.push_back(
+      {"__troupe.errors.original.length", texts_.put_number(static_cast<std::int64_t>(record.value.size()))});
   headers_.push_back({"__troupe.errors.original.sha256", texts_.put(content_digest(record.value))});
   if (room() == 0 && source_headers > 0) {
     auto begin = headers_.begin() + static_cast<std::ptrdiff_t>(first_header);
     headers_.erase(begin, begin + static_cast<std::ptrdiff_t>(source_headers));
-    headers_.push_back({"__troupe.errors.original.headers", texts_.put_number(static_cast<std::int64_t>(source_headers))});
+    headers_.push_back(
+        {"__troupe.errors.original.headers", texts_.put_number(static_cast<std::int64_t>(source_headers))});
   }
   if (room() == 0 && record.key) {
     headers_.push_back({"__troupe.errors.original.key.length",

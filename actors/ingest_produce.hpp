@@ -1,6 +1,7 @@
 #pragma once
 // Turns the outcomes of a batch into records for the sink: predictions and dead letters with their keys, partitions,
-// timestamps and headers. Used by the ingest actor's own files only. Does no I/O: record_maker makes, the lane produces.
+// timestamps and headers. Used by the ingest actor's own files only. Does no I/O: record_maker makes, the lane
+// produces.
 
 #include <array>
 #include <cstdint>

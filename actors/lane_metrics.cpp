@@ -56,11 +56,14 @@ lane_metrics::lane_metrics(prometheus::Registry& registry, std::string pipeline,
   record_errors_ = counter(registry, "total_record_errors", "Rows that could not be predicted", labels);
   records_skipped_ = counter(registry, "total_records_skipped",
                              "Rows passed over: rejected, and there is no dead-letter topic", labels);
-  dead_letters_ = counter(registry, "deadletterqueue_produce_requests", "Rows produced to the dead-letter topic", labels);
+  dead_letters_ =
+      counter(registry, "deadletterqueue_produce_requests", "Rows produced to the dead-letter topic", labels);
   dead_letter_failures_ = counter(registry, "deadletterqueue_produce_failures",
                                   "Rows that the dead-letter topic did not take", labels);
-  redispatched_ = counter(registry, "troupe_batches_redispatched_total", "Batches sent to another scorer again", labels);
-  late_ = counter(registry, "troupe_late_answers_total", "Answers dropped because the batch was dispatched again", labels);
+  redispatched_ =
+      counter(registry, "troupe_batches_redispatched_total", "Batches sent to another scorer again", labels);
+  late_ =
+      counter(registry, "troupe_late_answers_total", "Answers dropped because the batch was dispatched again", labels);
   credits_ = gauge(registry, "troupe_scorer_credits", "Batches that scorers would take now", labels);
   rows_inflight_ = gauge(registry, "troupe_rows_inflight", "Rows read and not yet produced", labels);
   bytes_inflight_ = gauge(registry, "troupe_bytes_inflight", "Bytes of the rows in flight", labels);

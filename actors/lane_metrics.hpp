@@ -1,6 +1,7 @@
 #pragma once
-// Metrics of one lane (prometheus). All children with labels known beforehand are resolved once; histograms are fed a batch at a
-// time. Called from the lane's actor only; the registry is read by the HTTP thread, which prometheus-cpp allows.
+// Metrics of one lane (prometheus). All children with labels known beforehand are resolved once; histograms are fed a
+// batch at a time. Called from the lane's actor only; the registry is read by the HTTP thread, which prometheus-cpp
+// allows.
 //
 // Lanes of one pipeline that follow each other on a node (generations) share the children, so counters go on.
 // Labels: pipeline, model, version, code, step, topic, partition; never one that rows or people can make up.
@@ -23,7 +24,8 @@ namespace troupe {
 
 class lane_metrics {
 public:
-  /// Where a row's time went: waiting (read until a scorer started on it, way included), scoring, producing (until durable).
+  /// Where a row's time went: waiting (read until a scorer started on it, way included), scoring, producing (until
+  /// durable).
   enum class step : std::uint8_t { waiting, scoring, producing };
 
   /// Values of the moment, set every report.

@@ -26,8 +26,8 @@ std::uint32_t dispatcher::room(const scorer_info& scorer, mono_time now) const {
   return window - std::min(window, scorer.inflight);
 }
 
-// Local scorers come first as long as one has room: their answers are nearer, and rows need no packing. Among equals the
-// least loaded one, then the one that got the least so far.
+// Local scorers come first as long as one has room: their answers are nearer, and rows need no packing. Among equals
+// the least loaded one, then the one that got the least so far.
 const dispatcher::scorer_map::value_type* dispatcher::pick(mono_time now) const {
   const scorer_map::value_type* best = nullptr;
   auto rank = [](const scorer_info& s) { return std::tuple{!s.local, s.inflight, s.sent}; };

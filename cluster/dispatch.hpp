@@ -1,13 +1,14 @@
 #pragma once
-// Who scores which batch of a lane, and in which order the answers leave. Used by the ingest actor; pure: no clock (times are
-// arguments), no CAF, no log. Scorers are known by a number that the caller gives each of them once and never again.
+// Who scores which batch of a lane, and in which order the answers leave. Used by the ingest actor; pure: no clock
+// (times are arguments), no CAF, no log. Scorers are known by a number that the caller gives each of them once and
+// never again.
 //
 // The life of a batch: add() -> queued -> next() -> in flight -> complete() -> done -> front() and pop() in read order.
 // What brings it back into the queue, with attempt + 1: scorer_down(), not_ready(), expire().
 //
 // Bounds: a scorer has at most its window of batches in flight (local_window, remote_window). can_read() is false at
-// rows_max or bytes_max read and not popped, and while no scorer has credit: the caller then stops reading. A batch is taken
-// even if it goes past the bounds, since its rows were read already; so they are exceeded by at most one batch.
+// rows_max or bytes_max read and not popped, and while no scorer has credit: the caller then stops reading. A batch is
+// taken even if it goes past the bounds, since its rows were read already; so they are exceeded by at most one batch.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct dispatch_limits {
   std::uint32_t remote_window = 4;                ///< ... of another node: the wire takes a while
   std::uint64_t rows_max = 100'000;               ///< rows added and not popped
   std::uint64_t bytes_max = 64u << 20;            ///< their bytes
-  std::chrono::milliseconds bench{50};            ///< how long a scorer that is not ready, or does not answer, gets nothing
+  /// How long a scorer that is not ready, or does not answer, gets nothing
+  std::chrono::milliseconds bench{50};
   std::chrono::milliseconds answer_limit{30'000}; ///< a batch without an answer for so long goes to another scorer
 };
 
@@ -53,10 +55,12 @@ public:
 
   /// Takes the next batch of the lane; the first one is number 0.
   batch_seq add(std::uint32_t rows, std::uint64_t bytes);
-  /// The oldest queued batch and the scorer to send it to; nothing if there is none, or no credit. The batch is then in flight.
+  /// The oldest queued batch and the scorer to send it to; nothing if there is none, or no credit. The batch is then in
+  /// flight.
   std::optional<order> next(mono_time now);
 
-  /// An answer came. False: it is late (an older attempt, or a batch that is gone) and has to be dropped; it is counted.
+  /// An answer came. False: it is late (an older attempt, or a batch that is gone) and has to be dropped; it is
+  /// counted.
   bool complete(batch_seq seq, std::uint32_t attempt);
   /// The scorer has not got the model version: it is benched, the batch queued again. False: late.
   bool not_ready(batch_seq seq, std::uint32_t attempt, mono_time now);

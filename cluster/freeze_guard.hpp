@@ -1,6 +1,7 @@
 #pragma once
-// Notices that this process was frozen (SIGSTOP, a paused virtual machine, a swap storm): a gap on the lane's steady clock
-// that is longer than the cluster waits before it gives a silent node's partitions to others. Pure: the time is an argument.
+// Notices that this process was frozen (SIGSTOP, a paused virtual machine, a swap storm): a gap on the lane's steady
+// clock that is longer than the cluster waits before it gives a silent node's partitions to others. Pure: the time is
+// an argument.
 //
 // The lane calls note() at the start of every handler that could produce, and a tick bounds the gap of a healthy one to
 // about 50 ms. Once frozen it stays frozen: the lane's generation is over.

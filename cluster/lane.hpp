@@ -7,9 +7,9 @@
 //                       | fail       revoke |    | grant (a newer one: read again from elsewhere)
 //                       +-----> stopped ----+----+
 //
-// `reading`: its source hands out rows. `stopped`: it can't be read on (offset out of range, topic deleted, ...); it stays with
-// the lane, and is a problem, until it is revoked or granted anew. `draining`: no more rows; what was read is being finished and
-// committed. `released`: forgotten by the table; the next lane_state no longer holds it.
+// `reading`: its source hands out rows. `stopped`: it can't be read on (offset out of range, topic deleted, ...); it
+// stays with the lane, and is a problem, until it is revoked or granted anew. `draining`: no more rows; what was read
+// is being finished and committed. `released`: forgotten by the table; the next lane_state no longer holds it.
 //
 // Each grant gets a slot of its own, never used again, by which the source, the ledger and the rows know the partition.
 // Grants and revokes carry an epoch; one that is older than what the table knows is ignored and counted (I6).

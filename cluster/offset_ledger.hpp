@@ -1,15 +1,16 @@
 #pragma once
 // Which offsets of a lane's partitions may be committed. Used by the ingest actor; pure: no clock, no CAF, no Kafka.
 //
-// The ledger knows batches, not rows: a batch has *runs* (a partition and the last offset of it) and a counter of rows whose
-// outcome is not durable yet. The watermark of a partition moves only over the unbroken row of durable batches, so
-// a committed offset never passes a row without a durable outcome (I2), and the cost a row is a subtraction a batch.
+// The ledger knows batches, not rows: a batch has *runs* (a partition and the last offset of it) and a counter of rows
+// whose outcome is not durable yet. The watermark of a partition moves only over the unbroken row of durable batches,
+// so a committed offset never passes a row without a durable outcome (I2), and the cost a row is a subtraction a batch.
 //
 //   read(batch) --> durable(batch, n) until none is left --> watermark --> begin_commit() --> commit_done(token)
 //
-// It runs over delivered records: end_of_partition() moves the watermark past transaction markers and compacted offsets that
-// no record stands for. Beside each offset goes the model version in force there and where it began, as the metadata string
-// of the committed offset (make_metadata); a new owner of the partition gets it with its grant and goes on with it.
+// It runs over delivered records: end_of_partition() moves the watermark past transaction markers and compacted offsets
+// that no record stands for. Beside each offset goes the model version in force there and where it began, as the
+// metadata string of the committed offset (make_metadata); a new owner of the partition gets it with its grant and goes
+// on with it.
 
 #include <cstdint>
 #include <deque>
@@ -36,8 +37,8 @@ std::string make_metadata(const offset_metadata& metadata);
 /// Only what make_metadata writes; anything else (another program committed) is nothing.
 std::optional<offset_metadata> parse_metadata(const std::string& text);
 
-/// Rows of one partition inside a batch: offsets first..last, some of which may not exist. No rows at all where last < first:
-/// then it says that the next record is at last + 1 or later.
+/// Rows of one partition inside a batch: offsets first..last, some of which may not exist. No rows at all where last <
+/// first: then it says that the next record is at last + 1 or later.
 struct offset_run {
   std::uint32_t slot = 0;
   std::int64_t first = 0, last = -1;
@@ -47,7 +48,8 @@ class offset_ledger {
 public:
   struct commit_plan { std::uint64_t token = 0; std::vector<partition_commit> offsets; };
 
-  /// `model` is the name in "games@2"; an offset that does not move is committed again every `recommit`, since Kafka forgets.
+  /// `model` is the name in "games@2"; an offset that does not move is committed again every `recommit`, since Kafka
+  /// forgets.
   offset_ledger(std::string model, std::chrono::milliseconds recommit = std::chrono::hours{1})
     : model_(std::move(model)), recommit_(recommit) {}
 
@@ -63,13 +65,14 @@ public:
   /// `count` rows of the batch have a durable outcome. REQUIRES: never more in all than the batch has rows.
   void durable(batch_seq seq, std::uint32_t count);
 
-  /// Gives up what was read of `slot` from `offset` on: it will be read again, by this lane or another. The rows still count as
-  /// outstanding in their batches until durable() is told about them.
+  /// Gives up what was read of `slot` from `offset` on: it will be read again, by this lane or another. The rows still
+  /// count as outstanding in their batches until durable() is told about them.
   void abandon(std::uint32_t slot, std::int64_t offset);
   /// Gives up everything read from `batch` on, but for its first `rows` rows, which `runs` describe.
   void cut(batch_seq batch, std::span<const offset_run> runs, std::uint32_t rows);
 
-  /// Offsets that moved since their last commit, or are due again. Nothing while a commit is in flight, or if none is due.
+  /// Offsets that moved since their last commit, or are due again. Nothing while a commit is in flight, or if none is
+  /// due.
   std::optional<commit_plan> begin_commit(mono_time now);
   void commit_done(std::uint64_t token);
   /// The offsets of that commit are due again at once.
@@ -82,7 +85,8 @@ public:
   /// True if begin_commit() would move some offset.
   [[nodiscard]] bool moved() const;
 
-  /// Next offset to read; next offset to commit; last acknowledged commit (-1 before the first). REQUIRES: the slot is granted.
+  /// Next offset to read; next offset to commit; last acknowledged commit (-1 before the first). REQUIRES: the slot is
+  /// granted.
   [[nodiscard]] std::int64_t position(std::uint32_t slot) const { return slots_.at(slot).position; }
   [[nodiscard]] std::int64_t watermark(std::uint32_t slot) const { return slots_.at(slot).watermark; }
   [[nodiscard]] std::int64_t committed(std::uint32_t slot) const { return slots_.at(slot).acknowledged; }

@@ -9,7 +9,8 @@ namespace troupe {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "blocks are copied in native order, which has to be the wire's");
+static_assert(std::endian::native == std::endian::little,
+              "blocks are copied in native order, which has to be the wire's");
 
 /// What stands in front of every packed block; all little-endian, no padding.
 struct block_header {
@@ -60,7 +61,8 @@ bool read_header(const std::vector<char>& buffer, block_kind kind, std::size_t b
   return head.checksum == checksum(head, buffer.data() + sizeof head, body_size);
 }
 
-/// The checksum guards against accidents, not against a peer that computes it over nonsense: the ends are checked as well.
+/// The checksum guards against accidents, not against a peer that computes it over nonsense: the ends are checked as
+/// well.
 bool ends_are_valid(const char* from, std::uint32_t rows, std::uint32_t bytes) {
   std::uint32_t last = 0;
   for (std::uint32_t i = 0; i < rows; ++i) {

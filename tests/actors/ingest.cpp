@@ -156,7 +156,8 @@ struct lane_fixture : actor_fixture {
     for (const auto& record : kafka.all("preds")) found.insert(record.header("troupe.source").value());
     for (const auto& record : kafka.all("dsp.dlq"))
       found.insert(fmt::format("{}/{}/{}", *record.header("__connect.errors.topic"),
-                               *record.header("__connect.errors.partition"), *record.header("__connect.errors.offset")));
+                               *record.header("__connect.errors.partition"),
+                               *record.header("__connect.errors.offset")));
     return found;
   }
   /// I2. Returns the first row before `end` without a durable outcome.
@@ -611,7 +612,8 @@ BOOST_AUTO_TEST_CASE(dead_letter__too_large_for_its_topic__cut_with_length_and_d
   lane->dead_letter_bytes_max = 2000;
   grant(0);
   kafka.append("dsp", 0, {.key = "k", .value = std::string(5000, 'x'), .headers = {{"trace", "abc"}}});
-  kafka.append("dsp", 0, {.key = std::string(3000, 'k'), .value = "bad:4:", .headers = {{"big", std::string(3000, 'h')}}});
+  kafka.append("dsp", 0,
+               {.key = std::string(3000, 'k'), .value = "bad:4:", .headers = {{"big", std::string(3000, 'h')}}});
   advance(200ms);
   auto dead = kafka.all("dsp.dlq");
   BOOST_REQUIRE_EQUAL(dead.size(), 2u);
@@ -795,7 +797,7 @@ BOOST_AUTO_TEST_CASE(wakes__many__coalesced) {
   BOOST_CHECK_LE(handled, 3u);
 }
 
-// ---- chance: everything at once, from a seed ---------------------------------------------------------------------------
+// ---- chance: everything at once, from a seed ----------------------------------------------------------------------
 
 namespace {
 
@@ -846,8 +848,9 @@ struct chaos {
       return;
     }
     const auto& holding = f.last().report.holding;
-    bool released = f.last().seen.value >= epoch &&
-                    std::none_of(holding.begin(), holding.end(), [&](auto& h) { return h.where.partition == partition; });
+    bool released = f.last().seen.value >= epoch && std::none_of(holding.begin(), holding.end(), [&](auto& h) {
+                      return h.where.partition == partition;
+                    });
     if (!released) return;
     f.grant(partition, std::max<std::int64_t>(0, f.committed(partition)), ++epoch,
             f.committed(partition) < 0 ? "" : f.metadata(partition));
@@ -912,7 +915,8 @@ BOOST_AUTO_TEST_CASE(canary__deliveries_that_are_lies__commit_check_notices) {
   std::vector<std::string> violations;
   lane->on_commit = [&](const fake_lane& at, const std::vector<partition_commit>& offsets) {
     for (const auto& offset : offsets)
-      if (auto row = undurable(at.assigned.at(offset.slot).where, offset.offset); !row.empty()) violations.push_back(row);
+      if (auto row = undurable(at.assigned.at(offset.slot).where, offset.offset); !row.empty())
+        violations.push_back(row);
   };
   grant(0);
   append(0, 10);

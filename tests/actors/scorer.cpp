@@ -15,7 +15,8 @@ namespace {
 
 /// Asks the scorer as a lane does, and keeps the answers.
 using asker_actor = caf::typed_actor<caf::reacts_to<scored_batch>, caf::reacts_to<score_batch>>;
-asker_actor::behavior_type asker(asker_actor::pointer self, scorer_actor to, std::shared_ptr<std::vector<scored_batch>> got) {
+asker_actor::behavior_type asker(asker_actor::pointer self, scorer_actor to,
+                                 std::shared_ptr<std::vector<scored_batch>> got) {
   return {[=](const scored_batch& answer) { got->push_back(answer); },
           [=](const score_batch& batch) { self->send(to, batch); }};
 }

@@ -56,7 +56,8 @@ BOOST_AUTO_TEST_CASE(unpack__truncated_at_every_byte_or_longer__refused) {
   for (std::size_t size = 0; size < whole.size(); ++size)
     BOOST_CHECK(!unpack(std::vector<char>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), rows));
   for (std::size_t size = 0; size < answers.size(); ++size)
-    BOOST_CHECK(!unpack(std::vector<char>(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(size)), outcomes));
+    BOOST_CHECK(
+        !unpack(std::vector<char>(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(size)), outcomes));
   whole.push_back('x');
   BOOST_CHECK(!unpack(whole, rows));
 }
@@ -97,7 +98,8 @@ BOOST_AUTO_TEST_CASE(unpack__noise__refused) {
   for (int i = 0; i < 20'000; ++i) {
     auto noise = pack(some_rows());
     noise.resize(random() % 64);
-    for (auto n = random() % 40; n > 0 && !noise.empty(); --n) noise[random() % noise.size()] = static_cast<char>(random());
+    for (auto n = random() % 40; n > 0 && !noise.empty(); --n)
+      noise[random() % noise.size()] = static_cast<char>(random());
     if (noise == pack(some_rows())) continue;
     BOOST_REQUIRE(!unpack(noise, rows) && !unpack(noise, outcomes));
   }

@@ -1,6 +1,7 @@
 #pragma once
-// A tiny Kafka in memory: topics with partitions, offsets (with gaps), keys, headers; committed offsets of groups; and the
-// ports of a lane on it, with scripts for what can go wrong. One thread. For actor tests and the simulation of a cluster.
+// A tiny Kafka in memory: topics with partitions, offsets (with gaps), keys, headers; committed offsets of groups; and
+// the ports of a lane on it, with scripts for what can go wrong. One thread. For actor tests and the simulation of a
+// cluster.
 //
 //   fake_kafka kafka;  kafka.create("dsp", 4);  kafka.append("dsp", 0, {.value = "..."});
 //   auto [ports, lane] = kafka.open({"games", "group", "preds", "dsp.dlq"});
@@ -221,8 +222,8 @@ public:
 
 private:
   fake_log& log_of(const fake_lane::position& at) { return lane_->kafka.log(at.where.topic, at.where.partition); }
-  void drain_slot(std::uint32_t slot, std::size_t max_rows, std::size_t max_bytes, std::size_t& rows, std::size_t& bytes,
-                  row_visitor& visitor) {
+  void drain_slot(std::uint32_t slot, std::size_t max_rows, std::size_t max_bytes, std::size_t& rows,
+                  std::size_t& bytes, row_visitor& visitor) {
     auto& position = lane_->assigned.at(slot);
     auto& log = log_of(position);
     auto at = std::lower_bound(log.records.begin(), log.records.end(), position.next,
@@ -264,8 +265,9 @@ public:
                                     header.value ? std::optional{std::string{*header.value}} : std::nullopt);
       auto count = partition_count(from.to);
       TROUPE_ASSERT(count > 0);
-      auto partition = from.partition >= 0 ? from.partition
-                                           : fake_kafka::partition_of(record.key.value_or(""), static_cast<std::size_t>(count));
+      auto partition = from.partition >= 0
+                           ? from.partition
+                           : fake_kafka::partition_of(record.key.value_or(""), static_cast<std::size_t>(count));
       TROUPE_ASSERT(partition < count);
       lane_->pending.push_back({from.to, partition, std::move(record), from.token});
     }

@@ -4,7 +4,8 @@
 //   struct my_fixture : actor_fixture { ... };
 //   BOOST_FIXTURE_TEST_CASE(name, my_fixture) { auto a = spawn(...); send(a, msg{}); run(); advance(100ms); }
 //
-// Rules: nothing detached; kill() what was spawned by hand is not needed, the fixture ends every actor made with spawn().
+// Rules: nothing detached; kill() what was spawned by hand is not needed, the fixture ends every actor made with
+// spawn().
 
 #include <algorithm>
 #include <chrono>
