@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include <fmt/format.h>
@@ -57,16 +58,12 @@ result<void> set_property(rd_kafka_conf_t* conf, const std::string& name, const 
   return fail(errc::invalid, fmt::format("kafka property \"{}\": {}", printable(name), printable(why.data())));
 }
 
-// The contact travels through the client as a heap-allocated shared_ptr, freed with the client: a client that is left behind
-// keeps what its threads touch.
-using contact_box = std::shared_ptr<contact>;
-
 rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t, std::int32_t,
-                                std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* box) {
+                                std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* watched) {
   constexpr std::int16_t fetch = 1, list_offsets = 2, sasl_handshake = 17, api_versions = 18, sasl_authenticate = 36;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR || api == sasl_handshake || api == api_versions || api == sasl_authenticate)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
-  auto& to = **static_cast<contact_box*>(box);
+  auto& to = *static_cast<contact*>(watched);
   if (to.leaders_only && api != fetch && api != list_offsets)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   to.last_ns.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -75,14 +72,8 @@ rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-rd_kafka_resp_err_t on_client_destroyed(rd_kafka_t*, void* box) {
-  delete static_cast<contact_box*>(box);
-  return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-rd_kafka_resp_err_t on_client_made(rd_kafka_t* client, const rd_kafka_conf_t*, void* box, char*, std::size_t) {
-  const auto added = rd_kafka_interceptor_add_on_response_received(client, "troupe", on_response, box);
-  return added ? added : rd_kafka_interceptor_add_on_destroy(client, "troupe", on_client_destroyed, box);
+rd_kafka_resp_err_t on_client_made(rd_kafka_t* client, const rd_kafka_conf_t*, void* watched, char*, std::size_t) {
+  return rd_kafka_interceptor_add_on_response_received(client, "troupe", on_response, watched);
 }
 
 } // namespace
@@ -118,10 +109,12 @@ bool run_bounded(std::function<void()> work, milliseconds limit, const char* wha
 
 void handle_destroyer::operator()(rd_kafka_t* client) const noexcept {
   try {
-    run_bounded([client] { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }, limit,
+    // `kept` goes along: brokers' threads run on until rd_kafka_destroy() returns, past the interceptor on_destroy.
+    run_bounded([client, kept = kept] { rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }, limit,
                 "closing a Kafka client");
   } catch (...) {
-    // No thread to be had: leaking the client is better than hanging in a destructor.
+    // No thread to be had: leaking the client, with what it touches, is better than hanging in a destructor.
+    static_cast<void>(new (std::nothrow) std::shared_ptr<void>(kept));
   }
 }
 
@@ -147,7 +140,7 @@ result<handle_ptr> open_client(role which, const kafka_properties& user, const k
   if (adjust)
     adjust(conf.get());
   if (watch)
-    rd_kafka_conf_interceptor_add_on_new(conf.get(), "troupe", on_client_made, new contact_box(std::move(watch)));
+    rd_kafka_conf_interceptor_add_on_new(conf.get(), "troupe", on_client_made, watch.get());
   std::array<char, 512> why{};
   const auto type = which == role::consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
   auto* client = rd_kafka_new(type, conf.get(), why.data(), why.size());
@@ -155,7 +148,7 @@ result<handle_ptr> open_client(role which, const kafka_properties& user, const k
     return fail(errc::invalid, fmt::format("can't open a Kafka {}: {}",
                                            which == role::consumer ? "consumer" : "producer", printable(why.data())));
   conf.release(); // rd_kafka_new() took it
-  return handle_ptr(client);
+  return handle_ptr(client, handle_destroyer{.kept = std::move(watch)});
 }
 
 std::string describe(rd_kafka_resp_err_t code) {

@@ -43,6 +43,7 @@ bool run_bounded(std::function<void()> work, milliseconds limit, const char* wha
 /// of the client is destroyed already.
 struct handle_destroyer {
   milliseconds limit{5000};
+  std::shared_ptr<void> kept; ///< what the client's threads touch; lives until the last of them has ended
   void operator()(rd_kafka_t* client) const noexcept;
 };
 using handle_ptr = std::unique_ptr<rd_kafka_t, handle_destroyer>;
