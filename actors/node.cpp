@@ -55,10 +55,10 @@ void obey(self_ptr self, const news::member_removed& removal) {
   }
   if (s.leaving) {
     spdlog::info("this node has left the cluster");
-    self->quit(make_error(node_exit::left, "left"));
+    stop(self, make_error(node_exit::left, "left"));
   } else {
     spdlog::warn("this node was removed from the cluster ({}); it stops and joins again", removal.reason);
-    self->quit(make_error(node_exit::removed, removal.reason));
+    stop(self, make_error(node_exit::removed, removal.reason));
   }
 }
 
@@ -72,7 +72,7 @@ void read_control(self_ptr self) {
   auto& s = self->state;
   if (auto lost = s.parts.control->lost()) {
     spdlog::critical("the control topic is lost: {}", lost->message);
-    self->quit(make_error(node_exit::control_lost, lost->message));
+    stop(self, make_error(node_exit::control_lost, lost->message));
     return;
   }
   auto records = std::make_shared<std::vector<log_record>>();
@@ -140,7 +140,7 @@ void go_on_leaving(self_ptr self) {
   }
   bool nobody_waits = !s.cluster.is_member(s.cfg.self) || (alone(self, "coordinator") && !coordinates_here(self));
   if (now(self) > s.leave_by + s.cfg.leave_limit / 2 || (nobody_waits && !holds_partitions(self)))
-    self->quit(make_error(node_exit::left, "left without being asked for anything more"));
+    stop(self, make_error(node_exit::left, "left without being asked for anything more"));
 }
 
 void tick(self_ptr self) {
@@ -192,8 +192,7 @@ void set_handlers(self_ptr self) {
   });
   self->set_error_handler([self](caf::error& why) { spdlog::error("node: {}", self->system().render(why)); });
   self->set_exit_handler([self](caf::exit_msg& exit) {
-    end_lanes(self, "the node stops");
-    self->quit(exit.reason);
+    stop(self, exit.reason);
   });
 }
 

@@ -49,7 +49,7 @@ void say_hello(self_ptr self, const std::string& name, const std::string& addres
         peer.dialing = false;
         if (!answer.refusal.empty()) {
           spdlog::error("node {} at {} refuses this node: {}", name, address, answer.refusal);
-          self->quit(make_error(node_exit::refused, answer.refusal));
+          stop(self, make_error(node_exit::refused, answer.refusal));
           return;
         }
         connected(self, answer.node, address, door);

@@ -57,4 +57,10 @@ void measure_rates(self_ptr self);
 
 inline steady_time now(self_ptr self) { return self->clock().now(); }
 
+/// The end of the node actor. Its lanes end with it: nobody could take a partition from them any more.
+inline void stop(self_ptr self, caf::error why) {
+  end_lanes(self, "the node stops");
+  self->quit(std::move(why));
+}
+
 } // namespace troupe::node_walk
