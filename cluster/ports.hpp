@@ -90,7 +90,8 @@ public:
   virtual std::size_t drain(std::size_t max_rows, std::size_t max_bytes, row_visitor& visitor) = 0;
   /// REQUIRES: called from inside row_visitor::row(), for the record just handed out.
   virtual std::vector<header_view> headers() = 0;
-  /// Commits to the consumer group, asynchronously: a source_event with `token` tells the end of it.
+  /// Commits to the consumer group, asynchronously: a source_event with `token` tells the end of it. Slots may have been taken
+  /// away already: a lane that gives a partition up commits what it still had under way.
   virtual void commit(std::span<const partition_commit> commits, std::uint64_t token) = 0;
   virtual void poll(std::vector<source_event>& events) = 0;
   /// Last known end of the partition's log (for the lag), -1 if unknown. Cheap, no request.

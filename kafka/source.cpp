@@ -138,6 +138,7 @@ private:
   handle_ptr client_;                         // destroyed after the queues below
   queue_ptr rows_queue_, main_queue_, commit_queue_;
   partition_table table_;
+  std::unordered_map<std::uint32_t, topic_partition> places_; ///< of every slot so far: what was taken away is still committed
   std::array<rd_kafka_message_t*, chunk_size> chunk_{};
   std::size_t next_ = 0, filled_ = 0;         // chunk_[next_, filled_) still have to be handed out
   const rd_kafka_message_t* current_ = nullptr;
@@ -150,6 +151,7 @@ void rd_source::assign(std::span<const partition_start> starts) {
   for (const auto& start : starts) {
     TROUPE_ASSERT(start.offset >= 0);
     table_.add(start);
+    places_[start.slot] = start.where;
     rd_kafka_topic_partition_list_add(list.get(), start.where.topic.c_str(), start.where.partition)->offset = start.offset;
   }
   const error_ptr failure(rd_kafka_incremental_assign(client_.get(), list.get()));
@@ -301,9 +303,10 @@ std::vector<header_view> rd_source::headers() {
 void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t token) {
   auto list = make_partition_list(commits.size());
   for (const auto& commit : commits) {
-    const auto* state = table_.find(commit.slot);
-    TROUPE_ASSERT(state != nullptr);
-    auto* entry = rd_kafka_topic_partition_list_add(list.get(), state->where.topic.c_str(), state->where.partition);
+    const auto place = places_.find(commit.slot);
+    TROUPE_ASSERT(place != places_.end());
+    const auto& [topic, partition] = place->second;
+    auto* entry = rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
     entry->offset = commit.offset;
     if (!commit.metadata.empty()) {
       // Freed together with the list, by the client's allocator.

@@ -168,6 +168,18 @@ BOOST_AUTO_TEST_CASE(commit__offset_and_metadata__are_what_the_group_has_afterwa
   BOOST_TEST(metadata == R"({"version":2,"since":4})");
 }
 
+// A lane that gives a partition up stops reading it first, and commits what was still under way afterwards.
+BOOST_AUTO_TEST_CASE(commit__partition_was_taken_away__is_committed_all_the_same) {
+  fill("in", 0, 10);
+  auto from = source("leavers");
+  from->assign(std::vector<partition_start>{{7, {"in", 0}, 0}});
+  read(*from, 10);
+  from->unassign(std::vector<std::uint32_t>{7});
+  from->commit(std::vector<partition_commit>{{7, 10, ""}}, 5);
+  BOOST_TEST(wait_for(*from, kind::committed)->token == 5u);
+  BOOST_TEST(committed(properties(), "leavers").first == 10);
+}
+
 BOOST_AUTO_TEST_CASE(commit__broker_refuses__fails_with_its_token) {
   fill("in", 0, 1);
   auto from = source();
