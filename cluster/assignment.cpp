@@ -89,7 +89,10 @@ struct planner {
 
   /// Extras that a move from one member to another costs: none if it would not have kept that one anyway.
   static int cost(const pipeline_plan& plan, std::size_t from, std::size_t to) {
-    const auto had = [&](std::size_t m) { const auto it = plan.had.find(m); return it == plan.had.end() ? 0 : it->second; };
+    const auto had = [&](std::size_t m) {
+      const auto it = plan.had.find(m);
+      return it == plan.had.end() ? 0 : it->second;
+    };
     return (had(from) > plan.floor ? 1 : 0) - (had(to) > plan.floor ? 1 : 0);
   }
 
@@ -160,8 +163,9 @@ void fill(const std::string& name, pipeline_plan& plan, const planner& all,
       out[partition] = {owner, why::orphan, "from " + *before + ", which is gone or can't serve it"};
     } else {
       --moves_left;
-      out[partition] = {owner, why::balance, "from " + *before + " for balance (" + counted(plan.had[known->second]) + " there, " +
-                                               std::to_string(plan.had[*to]) + " here)"};
+      out[partition] = {owner, why::balance,
+                        "from " + *before + " for balance (" + counted(plan.had[known->second]) + " there, " +
+                            std::to_string(plan.had[*to]) + " here)"};
     }
   }
 }

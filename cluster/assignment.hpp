@@ -18,7 +18,7 @@ struct plan_member {
   control_offset joined;             ///< ties go to the older one
   struct lane {
     std::string pipeline;
-    bool reluctant = false;          ///< its lane has a problem: it keeps what it has, and is given no more while others can
+    bool reluctant = false; ///< its lane has a problem: it keeps what it has, and is given no more while others can
   };
   std::vector<lane> lanes;           ///< pipelines that it can serve
 };
@@ -42,10 +42,10 @@ struct planned_owner {
 
 using assignment = std::map<partition_key, planned_owner>;
 
-/// In this order: every partition has an owner if any member can serve its pipeline; within a pipeline members differ by at
-/// most one partition; totals over all pipelines differ as little as single moves can make them; as few partitions as
-/// possible move; older members first. Planning again on its own outcome changes nothing.
-/// `previous`: owner by name, absent if there is none; it need not be a member.
+/// In this order: every partition has an owner if any member can serve its pipeline; within a pipeline members differ
+/// by at most one partition; totals over all pipelines differ as little as single moves can make them; as few
+/// partitions as possible move; older members first. Planning again on its own outcome changes nothing. `previous`:
+/// owner by name, absent if there is none; it need not be a member.
 assignment plan_assignment(const std::vector<plan_member>& members, const std::vector<partition_key>& partitions,
                            const std::map<partition_key, std::string>& previous, const plan_limits& limits = {});
 

@@ -23,7 +23,8 @@ struct context {
 change_outcome refuse(std::string why) { return {{false, std::move(why), {}, {}}, {}}; }
 
 std::string name_rule(const std::string& what, const std::string& name) {
-  return what + " '" + json::clean(name) + "' is not allowed: use 1 to 64 of a-z 0-9 _ . -, beginning with a letter or digit";
+  return what + " '" + json::clean(name) +
+         "' is not allowed: use 1 to 64 of a-z 0-9 _ . -, beginning with a letter or digit";
 }
 
 std::string text(model_version version) { return std::to_string(version.value); }
@@ -71,7 +72,8 @@ change_outcome register_known(const context& c, const model_state& model, const 
   if (record.state == kind::ready && !alias.empty()) {
     const auto* now = c.state.find_alias(record.name, alias);
     if (!now || now->version != record.version) {
-      if (!readiness(c.state, c.reports, {record.name, record.version}).everywhere()) return stage_again(c, model, alias);
+      if (!readiness(c.state, c.reports, {record.name, record.version}).everywhere())
+        return stage_again(c, model, alias);
       auto out = move_alias(c, record.name, alias, record.version);
       out.answer.body = model_answer(record.name, record.version, record.state, {}).body;
       return out;
@@ -105,7 +107,8 @@ change_outcome register_model(const context& c, json::object_reader& in) {
     last = std::max(last, key.second);
     const bool same = model.record.where.sha256 == record.where.sha256;
     if (asked.value != 0 && key.second == asked && !same)
-      return refuse(record.name + "@" + text(asked) + " exists with other content; push without a version to get the next one");
+      return refuse(record.name + "@" + text(asked) +
+                    " exists with other content; push without a version to get the next one");
     if (same && (asked.value == 0 || asked == key.second)) return register_known(c, model, alias);
   }
   record.version = model_version{last.value + 1};
@@ -132,7 +135,8 @@ change_outcome set_alias(const context& c, json::object_reader& in) {
   const auto* model = c.state.find_model(name, version);
   if (!model) return refuse("there is no " + name + "@" + text(version) + "; see troupe model list");
   if (model->record.state == model_record::state_kind::failed)
-    return refuse(name + "@" + text(version) + " failed to load (" + model->record.message + "); push it again to retry");
+    return refuse(name + "@" + text(version) + " failed to load (" + model->record.message +
+                  "); push it again to retry");
   const auto* now = c.state.find_alias(name, alias);
   if (now && now->version == version) return move_alias(c, name, alias, version);
   const auto how = readiness(c.state, c.reports, {name, version});
@@ -166,7 +170,8 @@ change_outcome remove_node(const context& c, json::object_reader& in) {
 } // namespace
 
 change_outcome decide_change(const change& request, const cluster_state& state, const report_lookup& reports,
-                             const node_ref& self, const core_config& config, term_id term, std::int64_t wall_clock_ms) {
+                             const node_ref& self, const core_config& config, term_id term,
+                             std::int64_t wall_clock_ms) {
   const context c{state, reports, self, config, term, wall_clock_ms};
   json::object_reader in("change", request.body);
   if (request.kind == "register_model") return register_model(c, in);

@@ -1,10 +1,10 @@
 #pragma once
-// What people ask of the cluster, checked and turned into records. The bodies:
+// What people ask of the cluster, checked and turned into records. The bodies, and what is answered:
 //   register_model  {"name","sha256","bytes","first_offset","chunks","features":[...],"activate":true,"version":N}
-//                   -> {"name","version","state"}; the same content is the same version; "version" is optional and must fit
-//   set_alias       {"name","alias","version"}   -> {"name","alias","version","previous"}; version 0: the previous one (rollback)
-//   resume_pipeline {"name"}                     -> {}
-//   remove_node     {"name"}                     -> {}
+//                   -> {"name","version","state"}. The same content is the same version; "version" is optional.
+//   set_alias       {"name","alias","version"} -> {"name","alias","version","previous"}. Version 0: the previous one.
+//   resume_pipeline {"name"} -> {}
+//   remove_node     {"name"} -> {}
 // Pure; called by the ruling coordinator (coordinator_core.cpp).
 
 #include <cstdint>

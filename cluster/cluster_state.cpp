@@ -33,7 +33,9 @@ std::optional<term_id> term_of(const Record& record) {
 
 } // namespace
 
-bool member::has_role(std::string_view role) const { return std::find(roles.begin(), roles.end(), role) != roles.end(); }
+bool member::has_role(std::string_view role) const {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
 
 /// What each kind of record does to the state.
 struct cluster_state::folder {
@@ -83,7 +85,8 @@ struct cluster_state::folder {
 
   void operator()(partition_record&& r) {
     partition_key which{std::move(r.pipeline), std::move(r.where)};
-    partition_state how{r.state, std::move(r.node), r.generation, r.offset, std::move(r.metadata), std::move(r.reason), at};
+    partition_state how{r.state, std::move(r.node), r.generation, r.offset, std::move(r.metadata), std::move(r.reason),
+                        at};
     state.partitions_[which] = how;
     if (r.state == partition_record::state_kind::granted)
       events.push_back(news::granted{std::move(which), std::move(how)});

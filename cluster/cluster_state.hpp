@@ -1,7 +1,7 @@
 #pragma once
-// The fold of the control topic: what has been decided. The same fold runs in every node actor (which obeys it) and in the
-// coordinator (which decides the next thing from it), so that nobody can mean something else by the same log.
-// A plain value; one owner, no locks, no clock.
+// The fold of the control topic: what has been decided. The same fold runs in every node actor (which obeys it) and in
+// the coordinator (which decides the next thing from it), so that nobody can mean something else by the same log. A
+// plain value; one owner, no locks, no clock.
 
 #include <cstdint>
 #include <map>
@@ -126,7 +126,7 @@ public:
 
   /// What was not obeyed, and why it is worth a warning.
   struct counters {
-    std::uint64_t stale = 0;         ///< written under a term that was over: a coordinator that did not know it was fenced
+    std::uint64_t stale = 0; ///< written under a term that was over: a coordinator that did not know it was fenced
     std::uint64_t unknown = 0;       ///< keys of a newer version
     std::uint64_t unreadable = 0;    ///< see last_error()
   };

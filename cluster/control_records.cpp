@@ -34,7 +34,10 @@ struct value_writer {
   void node(const node_ref& node) { out.text("node", node.name).text("incarnation", to_string(node.incarnation)); }
 
   std::string operator()(const cluster_record& r) {
-    return out.text("cluster_id", r.cluster_id).text("fingerprint", r.fingerprint).number("protocol", r.protocol).done();
+    return out.text("cluster_id", r.cluster_id)
+        .text("fingerprint", r.fingerprint)
+        .number("protocol", r.protocol)
+        .done();
   }
   std::string operator()(const claim_record& r) {
     node(r.node);
@@ -43,7 +46,10 @@ struct value_writer {
   std::string operator()(const member_record& r) {
     node(r.node);
     out.text("address", r.address).texts("roles", r.roles).number("scorers", r.scorers);
-    return out.text("state", r.joined ? "joined" : "removed").text("reason", r.reason).number("term", r.term.value).done();
+    return out.text("state", r.joined ? "joined" : "removed")
+        .text("reason", r.reason)
+        .number("term", r.term.value)
+        .done();
   }
   std::string operator()(const partition_record& r) {
     out.text("pipeline", r.pipeline).text("topic", r.where.topic).number("partition", r.where.partition);
@@ -206,7 +212,10 @@ result<std::optional<control_record>> read_record(std::string_view key, std::str
 std::string to_json(const lease_record& lease) {
   json::object_writer out;
   out.number("term", lease.term.value).text("node", lease.node.name);
-  return out.text("incarnation", to_string(lease.node.incarnation)).flag("resigned", lease.resigned).flag("claiming", lease.claiming).done();
+  return out.text("incarnation", to_string(lease.node.incarnation))
+      .flag("resigned", lease.resigned)
+      .flag("claiming", lease.claiming)
+      .done();
 }
 
 result<lease_record> read_lease(std::string_view value) {

@@ -1,10 +1,11 @@
 #pragma once
-// What is written in the control topic, as values: one struct a kind of record, its key, and its JSON form there and back.
+// What is written in the control topic, as values: one struct a kind of record, its key, and its JSON form there and
+// back.
 //
-// The topic is compacted by key, so a record is always the whole truth about its key, never a difference. Every record but
-// `cluster` and `claim` carries the term of the coordinator that wrote it; the fold (cluster/cluster_state.hpp) ignores one
-// whose term is older than the latest claim. 64-bit random numbers (incarnations) travel as 16 hex digits, since many JSON
-// tools read numbers as doubles. Pure; any thread. docs/protocol.md mirrors it.
+// The topic is compacted by key, so a record is always the whole truth about its key, never a difference. Every record
+// but `cluster` and `claim` carries the term of the coordinator that wrote it; the fold (cluster/cluster_state.hpp)
+// ignores one whose term is older than the latest claim. 64-bit random numbers (incarnations) travel as 16 hex digits,
+// since many JSON tools read numbers as doubles. Pure; any thread. docs/protocol.md mirrors it.
 
 #include <cstdint>
 #include <optional>
@@ -19,8 +20,8 @@
 
 namespace troupe {
 
-/// key `cluster`: the first record ever. Written again only when a cluster whose members are all gone starts with another
-/// config: then the fingerprint is the new one, the id stays.
+/// key `cluster`: the first record ever. Written again only when a cluster whose members are all gone starts with
+/// another config: then the fingerprint is the new one, the id stays.
 struct cluster_record {
   std::string cluster_id;            ///< random, hex
   std::string fingerprint;           ///< of the cluster-wide config
@@ -74,7 +75,8 @@ struct model_record {
 struct alias_record {
   std::string model, alias;
   model_version version, previous;   ///< previous: 0 if it is the first
-  /// Offset of the decision that this carries out: the staging record, where a rollout moves the alias; -1: this record's own.
+  /// Offset of the decision that this carries out: the staging record, where a rollout moves the alias; -1: this
+  /// record's own.
   control_offset decided{-1};
   term_id term;
 };
@@ -95,8 +97,8 @@ struct change_record {
   term_id term;
 };
 
-using control_record = std::variant<cluster_record, claim_record, member_record, partition_record, model_record, alias_record,
-                                    pipeline_record, change_record>;
+using control_record = std::variant<cluster_record, claim_record, member_record, partition_record, model_record,
+                                    alias_record, pipeline_record, change_record>;
 
 /// The record as it is written.
 log_write to_log(const control_record& record);
@@ -105,8 +107,8 @@ log_write tombstone(std::string key);
 
 std::string key_of(const control_record& record);
 
-/// Reads a record back. nullopt: a key that this version does not know (a newer one wrote it). Errors (errc::invalid) name
-/// the key and the field. REQUIRES: value is present (a tombstone has nothing to read).
+/// Reads a record back. nullopt: a key that this version does not know (a newer one wrote it). Errors (errc::invalid)
+/// name the key and the field. REQUIRES: value is present (a tombstone has nothing to read).
 result<std::optional<control_record>> read_record(std::string_view key, std::string_view value);
 
 /// What the coordinator beats into the lease topic; its key there is `lease`.
@@ -114,7 +116,7 @@ struct lease_record {
   term_id term;
   node_ref node;
   bool resigned = false;
-  bool claiming = false;             ///< not a lease: this candidate is opening the control writer now, others give it time
+  bool claiming = false; ///< not a lease: this candidate is opening the control writer now, others give it time
 };
 std::string to_json(const lease_record& lease);
 result<lease_record> read_lease(std::string_view value);

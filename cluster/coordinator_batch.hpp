@@ -1,6 +1,6 @@
 #pragma once
-// Private to coordinator_*.cpp: what one append will hold. Decisions of one step are made from the same state, so two of them must
-// never write the same key.
+// Private to coordinator_*.cpp: what one append will hold. Decisions of one step are made from the same state, so two
+// of them must never write the same key.
 
 #include <set>
 #include <string>

@@ -64,7 +64,8 @@ void coordinator_core::topics_failed(const std::string& why, steady_time now) {
   topics_next_ = now + config_.retry;
 }
 
-void coordinator_core::starts(const std::string& pipeline, const std::vector<partition_start_found>& found, steady_time now) {
+void coordinator_core::starts(const std::string& pipeline, const std::vector<partition_start_found>& found,
+                              steady_time now) {
   // An answer to a question of an earlier term may be older than what happened since.
   if (starts_asked_.erase(pipeline) == 0) return;
   starts_error_.erase(pipeline);
@@ -110,7 +111,8 @@ void coordinator_core::submit(change request, steady_time, std::int64_t wall_clo
   // Once it is durable (and answered) a second asker gets the answer from the log.
   if (in_flight_ && !in_flight_->last_offset && in_flight_->request && same(*in_flight_->request)) return;
   if (!term_ || waiting_.size() >= config_.changes_waiting_max) {
-    const auto why = term_ ? "too many changes wait for the coordinator; try again" : "this node is not the coordinator";
+    const auto why =
+        term_ ? "too many changes wait for the coordinator; try again" : "this node is not the coordinator";
     owed_.push_back(action::answer{request.id, {false, why, {}, {}}});
     return;
   }
@@ -138,9 +140,9 @@ std::optional<action::step_down> coordinator_core::must_step_down() const {
   for (const auto& [name, who] : state_.members()) {
     const auto* report = report_of(who.node);
     if (!report || report->fingerprint == config_.fingerprint) continue;
-    return action::step_down{"the cluster runs with config fingerprint " + state_.cluster()->fingerprint + " (node " + name +
-                               " does), this node's is " + config_.fingerprint +
-                               ": give it the same cluster and pipelines sections, or stop all nodes to change them",
+    return action::step_down{"the cluster runs with config fingerprint " + state_.cluster()->fingerprint + " (node " +
+                                 name + " does), this node's is " + config_.fingerprint +
+                                 ": give it the same cluster and pipelines sections, or stop all nodes to change them",
                              true};
   }
   return std::nullopt;
@@ -166,7 +168,8 @@ void coordinator_core::probe_silent(actions& out, steady_time now) {
     if (const auto silent = nodes_.silence(who.node, now); silent && *silent > 2 * config_.heartbeat) ask(who);
   // Somebody wants a name that is taken: is the one who has it still there?
   for (const auto& [node, entry] : nodes_.all())
-    if (const auto* holder = state_.find_member(node.name); holder && holder->node != node && entry.report) ask(*holder);
+    if (const auto* holder = state_.find_member(node.name); holder && holder->node != node && entry.report)
+      ask(*holder);
 }
 
 void coordinator_core::decide_changes(batch& out, actions& answers) {
@@ -199,7 +202,8 @@ void coordinator_core::decide_changes(batch& out, actions& answers) {
     std::vector<std::pair<control_offset, std::string>> kept;
     for (const auto& [known, change] : state_.changes()) kept.emplace_back(change.at, known);
     std::sort(kept.begin(), kept.end());
-    for (std::size_t i = 0; i + config_.changes_kept <= kept.size(); ++i) out.add(tombstone("change/" + kept[i].second));
+    for (std::size_t i = 0; i + config_.changes_kept <= kept.size(); ++i)
+      out.add(tombstone("change/" + kept[i].second));
     return;
   }
 }
@@ -230,7 +234,8 @@ std::vector<coordinator_action> coordinator_core::step(steady_time now) {
     decide_changes(next, out);
   }
   if (next.records.empty()) return out;
-  in_flight_ = in_flight{next.records.size(), std::nullopt, std::move(next.request), std::move(next.reply), next.reply_index};
+  in_flight_ =
+      in_flight{next.records.size(), std::nullopt, std::move(next.request), std::move(next.reply), next.reply_index};
   out.push_back(action::append{std::move(next.records), std::move(next.purpose)});
   return out;
 }

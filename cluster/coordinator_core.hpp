@@ -1,20 +1,21 @@
 #pragma once
-// The ruling coordinator, as a value: it is told what was read and reported, and asked what to do next. No CAF, Kafka, clock or
-// log. The coordinator actor calls it, on its own thread, and carries out the actions.
+// The ruling coordinator, as a value: it is told what was read and reported, and asked what to do next. No CAF, Kafka,
+// clock or log. The coordinator actor calls it, on its own thread, and carries out the actions.
 //
-// Level-triggered: every step compares what the log says with what is wanted and with what nodes report, and proposes records
-// for the difference. Nothing is remembered that a new coordinator would not learn from the log and from one heartbeat of
-// each node; so a term may end between any two actions. At most one append is under way, and the next is decided only after
-// its records have come back through apply().
+// Level-triggered: every step compares what the log says with what is wanted and with what nodes report, and proposes
+// records for the difference. Nothing is remembered that a new coordinator would not learn from the log and from one
+// heartbeat of each node; so a term may end between any two actions. At most one append is under way, and the next is
+// decided only after its records have come back through apply().
 //
 // How a partition changes hands:
 //   1. the plan names another owner              -> append `revoked` (the owner named in it drains, commits, lets go)
-//   2. it is free: never granted; or its owner is no member any more; or the owner's lane is a newer generation; or the owner
-//      has applied the revocation and no longer holds it; or the owner has lost Kafka and holds nothing
+//   2. it is free: never granted; or its owner is no member any more; or the owner's lane is a newer generation; or
+//      the owner has applied the revocation and no longer holds it; or it has lost Kafka and holds nothing
 //   3. -> fetch_starts; answered by starts()     -> the committed offset, made durable before it is used
 //   4. -> append `granted` {node, incarnation, generation, offset}
-// What nodes must do for 2 to be true: a report's `holding` lists a partition from the moment its grant was applied until the lane
-// has let go; `applied` never runs ahead of that. A node that lost Kafka ends its lanes; the next ones have newer generations.
+// What nodes must do for 2 to be true: a report's `holding` lists a partition from the moment its grant was applied
+// until the lane has let go; `applied` never runs ahead of that. A node that lost Kafka ends its lanes; the next ones
+// have newer generations.
 
 #include <chrono>
 #include <cstdint>
@@ -50,7 +51,8 @@ struct core_config {
   std::vector<pipeline_spec> pipelines;
   std::chrono::milliseconds heartbeat{500};
   std::chrono::milliseconds removal_timeout{5000};
-  std::chrono::milliseconds topics_refresh{10000};  ///< how often partition counts are asked for; a tenth of it while one is missing
+  std::chrono::milliseconds topics_refresh{
+      10000}; ///< how often partition counts are asked for; a tenth of it while one is missing
   std::chrono::milliseconds retry{500};             ///< after something that failed, and between probes of a node
   std::size_t changes_kept = 100;
   std::size_t changes_waiting_max = 1000;
@@ -77,7 +79,8 @@ struct start_query {
   topic_partition where;
   bool added_later = false;          ///< the topic was in use without it: without a committed offset it starts at 0
 };
-/// Where do they start: committed offset, or resolved and committed. Then call starts() or starts_failed(). One a pipeline.
+/// Where do they start: committed offset, or resolved and committed. Then call starts() or starts_failed(). One a
+/// pipeline.
 struct fetch_starts { std::string pipeline; std::vector<start_query> where; };
 /// How many partitions; then call topics() or topics_failed(). Never create one.
 struct query_topics { std::vector<std::string> names; };

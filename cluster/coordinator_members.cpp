@@ -44,7 +44,8 @@ std::optional<std::string> coordinator_core::refusal_of(const node_report& repor
   if (!holder || nodes_.dead(holder->node, now)) return std::nullopt;
   // Two processes can't listen on one address: the one that reports from there has replaced the other.
   if (holder->address == report.address) return std::nullopt;
-  return "node name " + name + " is already alive at " + holder->address + ": give this node another --name, or stop that one";
+  return "node name " + name + " is already alive at " + holder->address +
+         ": give this node another --name, or stop that one";
 }
 
 bool coordinator_core::holds_nothing(const node_ref& node) const {
@@ -83,7 +84,8 @@ void coordinator_core::admit(batch& out, steady_time now) {
     refusals_.erase(node);
     // One that is leaving before it was admitted has no business in here any more.
     if (report.leaving || foreign_log()) continue;
-    const control_record record = member_record{node, report.address, report.roles, report.scorers, true, "joined", *term_};
+    const control_record record =
+        member_record{node, report.address, report.roles, report.scorers, true, "joined", *term_};
     if (out.has(record)) continue;
     out.add(record);
     out.because("admit " + node.name);

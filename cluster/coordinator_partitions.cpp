@@ -43,8 +43,8 @@ void coordinator_core::decide_pipelines(batch& out) const {
   }
 }
 
-/// Every member that may own partitions has said what it holds. Those that stay silent are removed after a while, so this
-/// never takes longer than the removal timeout.
+/// Every member that may own partitions has said what it holds. Those that stay silent are removed after a while, so
+/// this never takes longer than the removal timeout.
 bool coordinator_core::settled() const {
   for (const auto& [name, who] : state_.members())
     if (who.has_role("ingest") && !report_of(who.node)) return false;
@@ -109,8 +109,9 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
     else if (owner.node.empty() || owner.node == known->node.name) continue;
     else if (report && report->kafka_lost) reason = "from " + known->node.name + ", which has lost Kafka";
     else reason = owner.reason;
-    out.add(control_record{partition_record{which.pipeline, which.where, partition_record::state_kind::revoked, known->node,
-                                            known->generation, known->offset, known->metadata, reason, *term_}});
+    out.add(
+        control_record{partition_record{which.pipeline, which.where, partition_record::state_kind::revoked, known->node,
+                                        known->generation, known->offset, known->metadata, reason, *term_}});
     ++revoked;
   }
   if (revoked > 0) out.because("revoke " + std::to_string(revoked) + " partitions");
@@ -118,7 +119,8 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
 }
 
 void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeline_spec& pipeline,
-                                      const std::vector<std::pair<partition_key, planned_owner>>& free, steady_time now) {
+                                      const std::vector<std::pair<partition_key, planned_owner>>& free,
+                                      steady_time now) {
   std::vector<action::start_query> unknown;
   bool first_unknown = false;
   for (const auto& [which, owner] : free) {
@@ -150,8 +152,8 @@ void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeli
     if (!lane) continue;
     const bool taken_away = known && known->state == partition_record::state_kind::revoked;
     const auto& found = start->second.found;
-    out.add(control_record{partition_record{pipeline.name, which.where, partition_record::state_kind::granted, who->node,
-                                            lane->generation, found.offset, found.metadata,
+    out.add(control_record{partition_record{pipeline.name, which.where, partition_record::state_kind::granted,
+                                            who->node, lane->generation, found.offset, found.metadata,
                                             taken_away ? known->reason : owner.reason, *term_}});
     ++granted;
   }

@@ -119,7 +119,8 @@ struct coordinator_core::status_writer {
       if (report) {
         lanes(*report);
         out.Key("stats");
-        if (json::is_object(report->stats)) out.RawValue(report->stats.data(), report->stats.size(), rapidjson::kObjectType);
+        if (json::is_object(report->stats))
+          out.RawValue(report->stats.data(), report->stats.size(), rapidjson::kObjectType);
         else out.Null();
       }
       out.EndObject();
@@ -277,7 +278,8 @@ std::string coordinator_core::pipeline_problem(const pipeline_spec& pipeline) co
       if (lane.pipeline == pipeline.name && !lane.problem.empty()) return "node " + name + ": " + lane.problem;
   }
   if (!state_.find_alias(pipeline.model, pipeline.alias))
-    return "there is no " + pipeline.model + "@" + pipeline.alias + " yet: troupe model push FILE --name " + pipeline.model;
+    return "there is no " + pipeline.model + "@" + pipeline.alias + " yet: troupe model push FILE --name " +
+           pipeline.model;
   const auto members = eligible();
   const auto serves = [&](const plan_member& who) {
     return std::any_of(who.lanes.begin(), who.lanes.end(),

@@ -1,6 +1,6 @@
 #pragma once
-// When does this node try to become the coordinator, and when does it stop being it. Pure: the coordinator actor feeds it with
-// what its two readers see and asks what to do; it never rules by itself, the claim in the control topic does.
+// When does this node try to become the coordinator, and when does it stop being it. Pure: the coordinator actor feeds
+// it with what its two readers see and asks what to do; it never rules by itself, the claim in the control topic does.
 //
 //            lease silent, refused, resigned            turn over            a fetch succeeded since
 //   following -------------------------------> waiting -----------> looking -------------------------> claiming
@@ -9,8 +9,8 @@
 //       +---------------------------------------------------------------+                                  v
 //       +------------------------------- newer claim, or resign() ------------------------------------- ruling
 //
-// Silence is counted on the steady clock in small steps and only while fetches succeed; losing contact with Kafka starts the
-// count again, so an outage deposes nobody, and neither does a node that was frozen itself.
+// Silence is counted on the steady clock in small steps and only while fetches succeed; losing contact with Kafka
+// starts the count again, so an outage deposes nobody, and neither does a node that was frozen itself.
 
 #include <chrono>
 #include <cstdint>
@@ -35,7 +35,8 @@ struct election_timings {
   std::chrono::milliseconds contact_max{1500};     ///< a fetch older than this is no contact
   std::chrono::milliseconds step_max{250};         ///< at most so much silence is counted between two looks
   std::chrono::milliseconds claim_retry{1000};     ///< after a claim that failed
-  std::chrono::milliseconds claim_patience{3000};  ///< how long a candidate waits for another one that said it is claiming
+  std::chrono::milliseconds claim_patience{
+      3000}; ///< how long a candidate waits for another one that said it is claiming
 };
 
 enum class election_phase : std::uint8_t { following, waiting, looking, claiming, ruling, retired };
@@ -60,17 +61,18 @@ public:
   // ---- what to do
   struct advice {
     enum class what_kind : std::uint8_t {
-      follow,        ///< nothing to do
-      wait,          ///< candidate, waiting for its turn until `until` (or for the claim to end)
-      look_again,    ///< its turn has come: go on polling both readers, one more fetch has to succeed
-      claim,         ///< open the control writer, append claim_record{self}, then call claim_appended or claim_failed. Given once
-      rule,          ///< ours is the latest claim
+      follow,     ///< nothing to do
+      wait,       ///< candidate, waiting for its turn until `until` (or for the claim to end)
+      look_again, ///< its turn has come: go on polling both readers, one more fetch has to succeed
+      claim, ///< open the control writer, append claim_record{self}, then call claim_appended or claim_failed. Given
+             ///< once
+      rule,  ///< ours is the latest claim
     } what = what_kind::follow;
     steady_time until{};
     std::string why;                               ///< for the log
   };
-  /// To be called every 50 ms or so. `since_contact`: how long ago Kafka last answered a fetch, of the reader (control or lease)
-  /// where that is longer ago.
+  /// To be called every 50 ms or so. `since_contact`: how long ago Kafka last answered a fetch, of the reader (control
+  /// or lease) where that is longer ago.
   advice step(steady_time now, std::chrono::milliseconds since_contact);
   /// The claim is durable at this offset; ruling begins when claim_seen reports it.
   void claim_appended(term_id term, steady_time now);

@@ -1,9 +1,10 @@
 #pragma once
-// Small JSON objects of the control plane: records, leases, bodies of changes. Reading is strict about what is asked for (type, bounds)
-// and indifferent to members that nobody asks for, since a newer version may have written them. Only for .cpp files of cluster/.
+// Small JSON objects of the control plane: records, leases, bodies of changes. Reading is strict about what is asked
+// for (type, bounds) and indifferent to members that nobody asks for, since a newer version may have written them. Only
+// for .cpp files of cluster/.
 //
-// Text from outside goes through RapidJSON with the flags that field experience asks for: iterative (depth can't overflow the
-// stack), encoding checked, numbers kept as text and read with from_chars.
+// Text from outside goes through RapidJSON with the flags that field experience asks for: iterative (depth can't
+// overflow the stack), encoding checked, numbers kept as text and read with from_chars.
 
 #include <cstdint>
 #include <limits>

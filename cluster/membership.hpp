@@ -1,6 +1,6 @@
 #pragma once
-// Who is alive, as the ruling coordinator sees it. Two ways to die: a connection to the node's port is refused (nobody is there),
-// or silence longer than the removal timeout (nobody knows). Pure; time is an argument.
+// Who is alive, as the ruling coordinator sees it. Two ways to die: a connection to the node's port is refused (nobody
+// is there), or silence longer than the removal timeout (nobody knows). Pure; time is an argument.
 
 #include <chrono>
 #include <map>
@@ -18,8 +18,8 @@ class failure_detector {
 public:
   explicit failure_detector(std::chrono::milliseconds removal_timeout) : removal_timeout_(removal_timeout) {}
 
-  /// A new term: whoever was known starts again with a full timeout, and nobody has reported yet. A port that refused lately
-  /// stays refused: that is often why there is a new term.
+  /// A new term: whoever was known starts again with a full timeout, and nobody has reported yet. A port that refused
+  /// lately stays refused: that is often why there is a new term.
   void begin_term(steady_time now);
   /// The clock of a member that has never reported starts here (idempotent).
   void watch(const node_ref& node, steady_time now);

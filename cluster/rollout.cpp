@@ -76,7 +76,9 @@ std::vector<control_record> advance_rollouts(const cluster_state& state, const r
     const auto* alias = state.find_alias(record.name, record.activate);
     // Whoever moved the alias after this version was staged meant it.
     if (alias && alias->decided > at) continue;
-    const auto previous = !alias ? model_version{} : alias->version == record.version ? alias->previous : alias->version;
+    const auto previous = !alias                             ? model_version{}
+                          : alias->version == record.version ? alias->previous
+                                                             : alias->version;
     moves[{record.name, record.activate}] = {record.name, record.activate, record.version, previous, at, term};
   }
   for (auto& [key, move] : moves) records.emplace_back(std::move(move));

@@ -1,5 +1,6 @@
 #pragma once
-// How a model version goes live, and which versions a node keeps loaded. Pure functions over the folded log and the reports.
+// How a model version goes live, and which versions a node keeps loaded. Pure functions over the folded log and the
+// reports.
 //
 //             every live scorer and ingest member is ready
 //   staged ------------------------------------------------> ready     (and the alias moves, in the same append)

@@ -42,7 +42,8 @@ std::vector<partition_key> both(std::vector<partition_key> a, const std::vector<
 /// Members in the order of their age, each with a lane for games and shop.
 std::vector<plan_member> members(const std::vector<std::string>& names) {
   std::vector<plan_member> out;
-  for (const auto& name : names) out.push_back({name, control_offset{static_cast<std::int64_t>(out.size())}, {{"games"}, {"shop"}}});
+  for (const auto& name : names)
+    out.push_back({name, control_offset{static_cast<std::int64_t>(out.size())}, {{"games"}, {"shop"}}});
   return out;
 }
 
@@ -79,15 +80,16 @@ BOOST_AUTO_TEST_CASE(plan__member_joins__takes_half_and_no_more) {
 
 // a=0,1  b=2,3  c=4,5                   c dies                       a=0,1,4  b=2,3,5
 BOOST_AUTO_TEST_CASE(plan__member_dies__only_its_partitions_move) {
-  const auto plan = plan_assignment(members({"a", "b"}), partitions("games", 6), had("games", {{"a", {0, 1}}, {"b", {2, 3}}, {"c", {4, 5}}}));
+  const auto plan = plan_assignment(members({"a", "b"}), partitions("games", 6),
+                                    had("games", {{"a", {0, 1}}, {"b", {2, 3}}, {"c", {4, 5}}}));
   BOOST_TEST(picture(plan) == "games: a=0,1,4 b=2,3,5");
   BOOST_TEST((plan.at({"games", {"dsp", 4}}).why == planned_owner::why_kind::orphan));
 }
 
 // a=0,1,2  b=3,4                        nothing                      the same
 BOOST_AUTO_TEST_CASE(plan__uneven_but_within_one__nothing_moves) {
-  BOOST_TEST(picture(plan_assignment(members({"a", "b"}), partitions("games", 5), had("games", {{"b", {0, 1, 2}}, {"a", {3, 4}}}))) ==
-             "games: a=3,4 b=0,1,2");
+  BOOST_TEST(picture(plan_assignment(members({"a", "b"}), partitions("games", 5),
+                                     had("games", {{"b", {0, 1, 2}}, {"a", {3, 4}}}))) == "games: a=3,4 b=0,1,2");
 }
 
 // games 0, shop 0: both at a            b joins                      one each
@@ -134,7 +136,8 @@ BOOST_AUTO_TEST_CASE(plan__moves_are_limited__converges_in_steps) {
   BOOST_TEST((after(plan) == now));
 }
 
-// Random joins, leaves and crashes: after each, one plan must be complete, balanced, minimal for one pipeline, and final.
+// Random joins, leaves and crashes: after each, one plan must be complete, balanced, minimal for one pipeline, and
+// final.
 BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     std::mt19937_64 random(seed);
@@ -142,7 +145,8 @@ BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
     history << "seed " << seed << "\n";
     std::vector<plan_member> now;
     std::int64_t joined = 0;
-    std::map<std::string, int> sizes{{"games", 1 + int(random() % 12)}, {"shop", int(random() % 5)}, {"ads", int(random() % 7)}};
+    std::map<std::string, int> sizes{
+        {"games", 1 + int(random() % 12)}, {"shop", int(random() % 5)}, {"ads", int(random() % 7)}};
     std::vector<partition_key> wanted;
     for (const auto& [name, n] : sizes) wanted = both(wanted, partitions(name, n));
     owners owner;
@@ -165,7 +169,8 @@ BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
       for (const auto& [name, n] : sizes) {
         std::map<std::string, int> count, before;
         for (const auto& one : now)
-          if (std::any_of(one.lanes.begin(), one.lanes.end(), [&, p = name](auto& l) { return l.pipeline == p; })) count[one.name] = 0;
+          if (std::any_of(one.lanes.begin(), one.lanes.end(), [&, p = name](auto& l) { return l.pipeline == p; }))
+            count[one.name] = 0;
         int needed = 0, moved = 0;
         for (const auto& which : wanted) {
           if (which.pipeline != name) continue;
@@ -199,7 +204,8 @@ BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
       owner = after(plan);
       std::shuffle(now.begin(), now.end(), random);
       std::shuffle(wanted.begin(), wanted.end(), random);
-      BOOST_REQUIRE_MESSAGE((after(plan_assignment(now, wanted, owner)) == owner), history.str() << "the second plan differs");
+      BOOST_REQUIRE_MESSAGE((after(plan_assignment(now, wanted, owner)) == owner), history.str()
+                                                                                       << "the second plan differs");
     }
   }
 }

@@ -1,5 +1,5 @@
-// A whole cluster of plain values: the coordinator core, nodes that obey the log, and faults from a seed. No threads, no clock.
-// What is checked is told at `checker`; a canary shows that it can fail.
+// A whole cluster of plain values: the coordinator core, nodes that obey the log, and faults from a seed. No threads,
+// no clock. What is checked is told at `checker`; a canary shows that it can fail.
 
 #include <algorithm>
 #include <deque>
@@ -37,7 +37,11 @@ struct sim_node {
   bool alive = true, reachable = true, leaving = false;
   std::size_t read = 0;                       // index into the log
   cluster_state state;
-  struct sim_lane { std::uint32_t generation = 0; std::set<topic_partition> holding; std::set<topic_partition> letting_go; };
+  struct sim_lane {
+    std::uint32_t generation = 0;
+    std::set<topic_partition> holding;
+    std::set<topic_partition> letting_go;
+  };
   std::map<std::string, sim_lane> lanes;
   std::set<model_key> loaded;
   std::uint64_t sequence = 0;
@@ -48,8 +52,10 @@ struct sim_node {
     auto out = report_of(self, ++sequence, state.applied());
     out.leaving = leaving;
     if (!state.is_member(self)) return out;
-    for (const auto& [pipeline, l] : lanes) out.lanes.push_back(lane(pipeline, l.generation, {l.holding.begin(), l.holding.end()}));
-    for (const auto& [name, version] : loaded) out.models.push_back({name, version, model_report::state_kind::ready, ""});
+    for (const auto& [pipeline, l] : lanes)
+      out.lanes.push_back(lane(pipeline, l.generation, {l.holding.begin(), l.holding.end()}));
+    for (const auto& [name, version] : loaded)
+      out.models.push_back({name, version, model_report::state_kind::ready, ""});
     return out;
   }
 
@@ -90,7 +96,9 @@ struct simulation {
 
   std::uint64_t pick(std::uint64_t n) { return random() % n; }
   bool chance(int percent) { return static_cast<int>(pick(100)) < percent; }
-  void note(const std::string& what) { history.push_back(std::to_string((now - at(0ms)).count() / 1000000) + " ms: " + what); }
+  void note(const std::string& what) {
+    history.push_back(std::to_string((now - at(0ms)).count() / 1000000) + " ms: " + what);
+  }
   void in(milliseconds delay, std::function<void()> what) { pending.push_back({now + delay, std::move(what)}); }
   void wrong(const std::string& what) { note("WRONG: " + what); broken.push_back(what); }
 
@@ -252,7 +260,8 @@ struct simulation {
     for (const auto& event : node.state.apply(record)) {
       if (const auto* g = std::get_if<news::granted>(&event); g && g->how.node == node.self) {
         auto& l = node.lanes[g->which.pipeline];
-        if (g->how.generation.value == l.generation) l.holding.insert(g->which.where), l.letting_go.erase(g->which.where);
+        if (g->how.generation.value == l.generation)
+          l.holding.insert(g->which.where), l.letting_go.erase(g->which.where);
       } else if (const auto* r = std::get_if<news::revoked>(&event); r && r->how.node == node.self) {
         if (opt.obey_revocations) node.lanes[r->which.pipeline].letting_go.insert(r->which.where);
         else node.lanes[r->which.pipeline].holding.insert(r->which.where);
@@ -320,7 +329,8 @@ struct simulation {
     for (auto* node : order) if (node->alive) node_turn(*node);
     // A node that is no member yet says hello as well.
     for (auto* node : living_nodes())
-      if (core && node->reachable && !node->state.is_member(node->self) && !node->state.was_removed(node->self) && chance(15))
+      if (core && node->reachable && !node->state.is_member(node->self) && !node->state.was_removed(node->self) &&
+          chance(15))
         core->heard(node->report(), now);
     if (!core) return elect();
     read_core();
@@ -358,10 +368,13 @@ struct simulation {
             holders += holds;
             load[pipeline.name][node->self.name] += holds;
           }
-          if (holders != 1) wrong(pipeline.name + " " + topic + "/" + std::to_string(p) + " has " + std::to_string(holders) + " owners");
+          if (holders != 1)
+            wrong(pipeline.name + " " + topic + "/" + std::to_string(p) + " has " + std::to_string(holders) +
+                  " owners");
         }
     for (const auto& [pipeline, counts] : load) {
-      const auto [low, high] = std::minmax_element(counts.begin(), counts.end(), [](auto& a, auto& b) { return a.second < b.second; });
+      const auto [low, high] =
+          std::minmax_element(counts.begin(), counts.end(), [](auto& a, auto& b) { return a.second < b.second; });
       if (high->second - low->second > 1) wrong(pipeline + " is not balanced");
     }
     if (state.members().size() != living_nodes().size()) wrong("members are not the living nodes");
@@ -380,7 +393,8 @@ struct simulation {
   std::string story() const {
     std::ostringstream out;
     out << "seed " << opt.seed << "\n";
-    for (std::size_t i = history.size() > 80 ? history.size() - 80 : 0; i < history.size(); ++i) out << history[i] << "\n";
+    for (std::size_t i = history.size() > 80 ? history.size() - 80 : 0; i < history.size(); ++i)
+      out << history[i] << "\n";
     return out.str();
   }
 };
@@ -397,8 +411,8 @@ BOOST_AUTO_TEST_CASE(simulation__random_faults__every_partition_ends_with_one_ow
   }
 }
 
-// The checker must be able to fail: with reports that hide what is held, partitions are granted while their old owners still
-// read them; with nodes that never let go, some end with two.
+// The checker must be able to fail: with reports that hide what is held, partitions are granted while their old owners
+// still read them; with nodes that never let go, some end with two.
 BOOST_AUTO_TEST_CASE(simulation__canary_reports_lie__double_grant_is_noticed) {
   int noticed = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {

@@ -15,7 +15,8 @@ member_record join(const node_ref& node, std::int64_t term) {
 member_record leave(const node_ref& node, std::int64_t term) { return {node, "", {}, 0, false, "left", term_id{term}}; }
 
 partition_record grant(const node_ref& node, std::int64_t term) {
-  return {"games", {"dsp", 0}, partition_record::state_kind::granted, node, generation_id{1}, 5, "m", "first", term_id{term}};
+  return {"games", {"dsp", 0},   partition_record::state_kind::granted, node, generation_id{1}, 5, "m",
+          "first", term_id{term}};
 }
 
 struct fixture {

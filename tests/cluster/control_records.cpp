@@ -15,17 +15,34 @@ std::vector<control_record> one_of_each() {
   using model = model_record::state_kind;
   const term_id term{42};
   return {
-    cluster_record{"c0ffee", "f1", 1},
-    claim_record{ref("a", 0xfedcba9876543210), "127.0.0.1:4800"},
-    member_record{ref("a", 7), "127.0.0.1:4800", {"ingest", "scorer"}, 2, true, "joined", term},
-    member_record{ref("a", 7), "127.0.0.1:4800", {}, 0, false, "left", term},
-    partition_record{"games", {"dsp", 3}, part::granted, ref("a", 7), generation_id{4}, 1234567, R"({"version":2})", "first owner", term},
-    partition_record{"games", {"dsp", 3}, part::revoked, ref("a", 7), generation_id{4}, 0, "", "for balance", term},
-    model_record{"games", model_version{2}, {10, 3, 700'000, std::string(64, 'a')}, {"G1", "G2"}, model::staged, "", "champion", 1700000000000, term},
-    model_record{"games", model_version{3}, {10, 3, 700, std::string(64, 'b')}, {}, model::failed, "node b: no", "", 5, term},
-    alias_record{"games", "champion", model_version{2}, model_version{1}, control_offset{17}, term},
-    pipeline_record{"games", false, "a bad row", "dsp/3/17", term},
-    change_record{"abc-1", "done", R"({"version":2})", term},
+      cluster_record{"c0ffee", "f1", 1},
+      claim_record{ref("a", 0xfedcba9876543210), "127.0.0.1:4800"},
+      member_record{ref("a", 7), "127.0.0.1:4800", {"ingest", "scorer"}, 2, true, "joined", term},
+      member_record{ref("a", 7), "127.0.0.1:4800", {}, 0, false, "left", term},
+      partition_record{"games",
+                       {"dsp", 3},
+                       part::granted,
+                       ref("a", 7),
+                       generation_id{4},
+                       1234567,
+                       R"({"version":2})",
+                       "first owner",
+                       term},
+      partition_record{"games", {"dsp", 3}, part::revoked, ref("a", 7), generation_id{4}, 0, "", "for balance", term},
+      model_record{"games",
+                   model_version{2},
+                   {10, 3, 700'000, std::string(64, 'a')},
+                   {"G1", "G2"},
+                   model::staged,
+                   "",
+                   "champion",
+                   1700000000000,
+                   term},
+      model_record{
+          "games", model_version{3}, {10, 3, 700, std::string(64, 'b')}, {}, model::failed, "node b: no", "", 5, term},
+      alias_record{"games", "champion", model_version{2}, model_version{1}, control_offset{17}, term},
+      pipeline_record{"games", false, "a bad row", "dsp/3/17", term},
+      change_record{"abc-1", "done", R"({"version":2})", term},
   };
 }
 
@@ -80,7 +97,8 @@ BOOST_AUTO_TEST_CASE(record__every_field_missing_or_of_wrong_type__error_names_k
       if (!read) BOOST_TEST(read.error().message.find(written.key) != std::string::npos);
     }
   }
-  BOOST_TEST(error_of("claim", R"({"incarnation":"01","address":"x"})") == "control record 'claim': field 'node' is missing");
+  BOOST_TEST(error_of("claim", R"({"incarnation":"01","address":"x"})") ==
+             "control record 'claim': field 'node' is missing");
   BOOST_TEST(error_of("claim", R"({"node":true,"incarnation":"01","address":"x"})") ==
              "control record 'claim': field 'node' is not a string");
   BOOST_TEST(error_of("claim", R"({"node":"a","incarnation":"xyz","address":"x"})") ==
@@ -123,7 +141,8 @@ BOOST_AUTO_TEST_CASE(lease__written_and_read__is_the_same) {
 }
 
 BOOST_AUTO_TEST_CASE(name__rule) {
-  for (const auto* good : {"a", "games", "0", "a-b_c.d", "x23456789012345678901234567890123456789012345678901234567890123"})
+  for (const auto* good :
+       {"a", "games", "0", "a-b_c.d", "x23456789012345678901234567890123456789012345678901234567890123"})
     BOOST_TEST(is_name(good), good);
   for (const std::string bad : {"", "A", ".", "..", "../x", "a/b", "a b", "-a", "_a", "%2e", "a\n", "é"})
     BOOST_TEST(!is_name(bad), bad);
@@ -133,7 +152,8 @@ BOOST_AUTO_TEST_CASE(name__rule) {
 
 BOOST_AUTO_TEST_CASE(json__is_object) {
   for (const auto* good : {"{}", R"({"a":[1,{"b":null}],"c":1e5})"}) BOOST_TEST(json::is_object(good), good);
-  for (const auto* bad : {"", "[]", "1", "null", "{", "{}x", "{},{}", "{\"a\":}"}) BOOST_TEST(!json::is_object(bad), bad);
+  for (const auto* bad : {"", "[]", "1", "null", "{", "{}x", "{},{}", "{\"a\":}"})
+    BOOST_TEST(!json::is_object(bad), bad);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

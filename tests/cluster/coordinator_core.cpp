@@ -4,118 +4,12 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "tests/cluster/core_fixture.hpp"
+#include "tests/cluster/coordinator_fixture.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
-using part = partition_record::state_kind;
 
-namespace {
-
-const node_ref a = ref("a", 1), b = ref("b", 2);
-
-/// A ruling core on node a, a log that takes what it appends, and reports made by hand.
-struct fixture {
-  memory_log log;
-  steady_time now = at(0ms);
-  core_config config;
-  std::unique_ptr<coordinator_core> core;
-  std::vector<coordinator_action> actions;     // of the last run(), appends excluded
-  std::vector<std::string> purposes;           // of the appends of the last run()
-  std::uint64_t sequence = 0;
-  std::int64_t start_offset = 100;
-
-  fixture() {
-    config.cluster = "games";
-    config.cluster_id = "c0ffee";
-    config.fingerprint = "f1";
-    config.pipelines = {{"games", {"dsp"}, "games"}};
-    begin(a);
-  }
-  void feed() {
-    for (const auto& record : log.records) core->apply(record, now);
-    core->advance_to(log.end);
-  }
-  void begin(const node_ref& self) {
-    core = std::make_unique<coordinator_core>(config, self);
-    const auto term = log.append(control_record{claim_record{self, self.name + ":4800"}});
-    feed();
-    core->begin_term(term_id{term}, now);
-  }
-  /// Steps until nothing is left to do; appends and answers to fetches are carried out.
-  void run(std::map<std::string, std::int32_t> topics = {{"dsp", 4}}) {
-    actions.clear();
-    purposes.clear();
-    for (int i = 0; i < 50; ++i) {
-      bool busy = false;
-      for (auto& any : core->step(now)) {
-        if (auto* w = std::get_if<action::append>(&any)) {
-          purposes.push_back(w->purpose);
-          core->appended(log.append(w->records), now);
-          feed();
-          busy = true;
-        } else if (auto* f = std::get_if<action::fetch_starts>(&any)) {
-          std::vector<partition_start_found> found;
-          for (const auto& query : f->where) found.push_back({query.where, start_offset, "{}"});
-          core->starts(f->pipeline, found, now);
-          busy = true;
-          actions.push_back(any);
-        } else if (std::get_if<action::query_topics>(&any)) {
-          core->topics(topics, now);
-          busy = true;
-        } else {
-          actions.push_back(any);
-          busy = busy || std::get_if<action::answer>(&any);
-        }
-      }
-      if (!busy) return;
-    }
-    BOOST_FAIL("the core never comes to rest");
-  }
-  node_report report(const node_ref& who, std::uint32_t generation = 1, const std::vector<topic_partition>& holding = {}) {
-    auto out = report_of(who, ++sequence, core->state().applied());
-    if (generation > 0) out.lanes.push_back(lane("games", generation, holding));
-    return out;
-  }
-  /// Reports exactly what was granted to it.
-  node_report obedient(const node_ref& who, std::uint32_t generation = 1) {
-    std::vector<topic_partition> holding;
-    for (const auto& [which, how] : core->state().partitions())
-      if (how.node == who && how.state == part::granted && how.generation.value == generation) holding.push_back(which.where);
-    return report(who, generation, holding);
-  }
-  void join(const node_ref& who) {
-    core->heard(report(who), now);
-    run();
-    core->heard(obedient(who), now);
-  }
-  /// "0a 1a 2- 3b": owner of each partition, '-' revoked, '.' none.
-  std::string owners() {
-    std::string out;
-    for (const auto& [which, how] : core->state().partitions())
-      out += std::to_string(which.where.partition) + (how.state == part::granted ? how.node.name : "-") + " ";
-    return out;
-  }
-  template <class Action> std::vector<Action> all() {
-    std::vector<Action> out;
-    for (auto& any : actions) if (auto* one = std::get_if<Action>(&any)) out.push_back(*one);
-    return out;
-  }
-  change_answer ask(const std::string& kind, const std::string& body, const std::string& id = "1") {
-    core->submit({id, kind, body}, now, 1700000000000);
-    run();
-    for (auto& reply : all<action::answer>()) if (reply.change_id == id) return reply.reply;
-    BOOST_FAIL("no answer");
-    return {};
-  }
-  static std::string model(char content, const std::string& more = "") {
-    return R"({"name":"games","bytes":7,"first_offset":0,"chunks":1,"sha256":")" + std::string(64, content) + "\"" + more + "}";
-  }
-};
-
-} // namespace
-
-BOOST_FIXTURE_TEST_SUITE(coordinator_core, fixture)
+BOOST_FIXTURE_TEST_SUITE(coordinator_core, coordinator_fixture)
 
 BOOST_AUTO_TEST_CASE(first_term__writes_the_cluster_record_once) {
   run();
@@ -333,7 +227,7 @@ BOOST_AUTO_TEST_CASE(new_term__waits_for_every_report_before_it_moves_anything) 
   core->heard(obedient(a), now);
   run();
   begin(b);
-  core->heard(report(b, 2), now);                    // lanes started again: its partitions are free, but a is not heard yet
+  core->heard(report(b, 2), now); // lanes started again: its partitions are free, but a is not heard yet
   run();
   BOOST_TEST(purposes.empty());
   core->heard(obedient(a), now);
@@ -455,103 +349,6 @@ BOOST_AUTO_TEST_CASE(bad_row__stops_the_pipeline__until_resumed) {
   core->heard(stopped, now);
   run();
   BOOST_TEST(!core->state().pipeline_running("games"));
-}
-
-BOOST_AUTO_TEST_CASE(register_model__versions_follow__same_content_is_the_same) {
-  join(a);
-  auto reply = ask("register_model", model('a'), "1");
-  BOOST_TEST(reply.ok);
-  BOOST_TEST(reply.body == R"({"name":"games","version":1,"state":"staged"})");
-  BOOST_TEST((reply.offset == core->state().changes().at("1").at));
-  BOOST_TEST(ask("register_model", model('b'), "2").body.find("\"version\":2") != std::string::npos);
-  BOOST_TEST(ask("register_model", model('a'), "3").body.find("\"version\":1") != std::string::npos);
-  const auto taken = ask("register_model", model('c', R"(,"version":2)"), "4");
-  BOOST_TEST(!taken.ok);
-  BOOST_TEST(taken.message.find("exists with other content") != std::string::npos);
-  BOOST_TEST(!ask("register_model", model('d', R"(,"version":9)"), "5").ok);
-  BOOST_TEST(core->state().models().size() == 2u);
-}
-
-BOOST_AUTO_TEST_CASE(change__same_id_again__same_answer_no_second_effect) {
-  join(a);
-  const auto first = ask("register_model", model('a'), "x");
-  const auto end = log.end;
-  const auto again = ask("register_model", model('a'), "x");
-  BOOST_TEST(again.body == first.body);
-  BOOST_TEST((again.offset == first.offset));
-  BOOST_TEST(log.end == end);
-  begin(a);                                          // and from the next coordinator
-  BOOST_TEST(ask("register_model", model('a'), "x").body == first.body);
-}
-
-BOOST_AUTO_TEST_CASE(changes__old_results_are_forgotten) {
-  config.changes_kept = 3;
-  begin(a);
-  for (int i = 0; i < 6; ++i) BOOST_TEST(ask("register_model", model(char('a' + i)), std::to_string(i)).ok);
-  BOOST_TEST(core->state().changes().size() == 3u);
-  BOOST_TEST(core->state().changes().contains("5"));
-}
-
-BOOST_AUTO_TEST_CASE(model__ready_everywhere__goes_live__and_back) {
-  join(a);
-  const auto ready = [&](std::vector<std::uint32_t> versions) {
-    auto r = obedient(a);
-    for (auto v : versions) r.models.push_back({"games", model_version{v}, model_report::state_kind::ready, ""});
-    core->heard(r, now);
-    run();
-  };
-  ask("register_model", model('a'), "1");
-  ready({1});
-  ask("register_model", model('b'), "2");
-  ready({1, 2});
-  const auto champion = [&] { return core->state().find_alias("games", "champion")->version.value; };
-  BOOST_TEST(champion() == 2u);
-  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":0})", "3").body ==
-             R"({"name":"games","alias":"champion","version":1,"previous":2})");
-  BOOST_TEST(champion() == 1u);
-  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":1})", "4").ok);   // is so already
-  BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"champion","version":7})", "5").ok);
-  BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"Champion!","version":1})", "6").ok);
-  BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"other","version":0})", "7").ok);
-  // A version that was unloaded is loaded first, then the alias moves.
-  ready({1});
-  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":2})", "8").message.find("being loaded") != std::string::npos);
-  BOOST_TEST(champion() == 1u);
-  ready({1, 2});
-  BOOST_TEST(champion() == 2u);
-}
-
-BOOST_AUTO_TEST_CASE(change__bad_input__is_refused_by_name) {
-  join(a);
-  const auto why = [&](const std::string& kind, const std::string& body) {
-    static int id = 0;
-    const auto reply = ask(kind, body, "bad" + std::to_string(++id));
-    BOOST_TEST(!reply.ok);
-    return reply.message;
-  };
-  BOOST_TEST(why("dance", "{}").find("unknown kind of change 'dance'") != std::string::npos);
-  BOOST_TEST(why("register_model", "{").find("not JSON") != std::string::npos);
-  BOOST_TEST(why("register_model", "{}") == "change: field 'name' is missing");
-  BOOST_TEST(why("register_model", R"({"name":"../x","bytes":1,"first_offset":0,"chunks":1,"sha256":"x"})").find("not allowed") != std::string::npos);
-  BOOST_TEST(why("register_model", R"({"name":"x","bytes":1,"first_offset":0,"chunks":1,"sha256":"x"})").find("sha256") != std::string::npos);
-  BOOST_TEST(why("resume_pipeline", R"({"name":"nope"})").find("no pipeline 'nope'") != std::string::npos);
-  BOOST_TEST(why("remove_node", R"({"name":"nope"})").find("no node 'nope'") != std::string::npos);
-  BOOST_TEST(why("remove_node", R"({"name":"a"})").find("coordinator") != std::string::npos);
-}
-
-BOOST_AUTO_TEST_CASE(remove_node__is_removed_by_an_operator) {
-  join(a);
-  join(b);
-  BOOST_TEST(ask("remove_node", R"({"name":"b"})").ok);
-  BOOST_TEST(core->state().removed().at("b").reason == "removed by an operator");
-}
-
-BOOST_AUTO_TEST_CASE(change_on_a_node_that_does_not_coordinate__is_refused) {
-  core->end_term();
-  core->submit({"1", "remove_node", "{}"}, now, 0);
-  const auto out = core->step(now);
-  BOOST_REQUIRE_EQUAL(out.size(), 1u);
-  BOOST_TEST(!std::get<action::answer>(out[0]).reply.ok);
 }
 
 BOOST_AUTO_TEST_CASE(other_config__while_members_live__this_node_has_to_stop) {

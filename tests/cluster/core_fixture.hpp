@@ -16,7 +16,9 @@ using namespace std::chrono_literals;
 
 inline steady_time at(std::chrono::milliseconds since_start) { return steady_time{} + 1h + since_start; }
 
-inline node_ref ref(const std::string& name, std::uint64_t incarnation = 1) { return {name, incarnation_id{incarnation}}; }
+inline node_ref ref(const std::string& name, std::uint64_t incarnation = 1) {
+  return {name, incarnation_id{incarnation}};
+}
 
 /// The control topic: each append is a transaction, which leaves a marker behind (an offset without a record).
 struct memory_log {

@@ -299,7 +299,8 @@ BOOST_AUTO_TEST_CASE(step_down__stands_again_in_turn) {
   BOOST_TEST(node.until_claim() >= 2000);
 }
 
-// Every phase meets every event: the result is a phase from which a node alone in the world still gets to rule, or retired.
+// Every phase meets every event: the result is a phase from which a node alone in the world still gets to rule, or
+// retired.
 BOOST_AUTO_TEST_CASE(machine__every_phase_and_event__stays_live) {
   const std::vector<std::function<void(candidate&)>> ways{
     [](candidate& n) { n.claim(5, b); },

@@ -28,10 +28,19 @@ struct fixture {
     write(member_record{ref(name), "x", std::move(roles), 1, true, "", term_id{0}});
   }
   void stage(std::uint32_t version, kind how = kind::staged, const std::string& activate = "champion") {
-    write(model_record{"games", model_version{version}, {0, 1, 1, std::string(64, char('a' + version))}, {}, how, "", activate, 0, term_id{0}});
+    write(model_record{"games",
+                       model_version{version},
+                       {0, 1, 1, std::string(64, char('a' + version))},
+                       {},
+                       how,
+                       "",
+                       activate,
+                       0,
+                       term_id{0}});
   }
   void alias(std::uint32_t version, std::uint32_t previous) {
-    write(alias_record{"games", "champion", model_version{version}, model_version{previous}, control_offset{-1}, term_id{0}});
+    write(alias_record{"games", "champion", model_version{version}, model_version{previous}, control_offset{-1},
+                       term_id{0}});
   }
   void report(const std::string& name, std::uint32_t version, loaded how, const std::string& message = "") {
     auto& r = reports.try_emplace(ref(name), report_of(ref(name), 1, state.applied())).first->second;
@@ -40,7 +49,10 @@ struct fixture {
     r.models.push_back({"games", model_version{version}, how, message});
   }
   report_lookup lookup() {
-    return [this](const node_ref& who) { const auto it = reports.find(who); return it == reports.end() ? nullptr : &it->second; };
+    return [this](const node_ref& who) {
+      const auto it = reports.find(who);
+      return it == reports.end() ? nullptr : &it->second;
+    };
   }
   /// Advances until nothing is due; what was written, in words.
   std::string advance() {
@@ -49,9 +61,11 @@ struct fixture {
       const auto records = advance_rollouts(state, lookup(), term_id{0});
       if (records.empty()) return out;
       for (const auto& record : records) {
-        if (const auto* m = std::get_if<model_record>(&record)) out += std::to_string(m->version.value) + " " + to_string(m->state) + "; ";
+        if (const auto* m = std::get_if<model_record>(&record))
+          out += std::to_string(m->version.value) + " " + to_string(m->state) + "; ";
         if (const auto* al = std::get_if<alias_record>(&record))
-          out += al->alias + "=" + std::to_string(al->version.value) + " before " + std::to_string(al->previous.value) + "; ";
+          out += al->alias + "=" + std::to_string(al->version.value) + " before " + std::to_string(al->previous.value) +
+                 "; ";
         write(record);
       }
     }
