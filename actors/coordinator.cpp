@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "actors/node.hpp"
+
 namespace troupe {
 namespace {
 
@@ -137,10 +139,13 @@ void carry_out(self_ptr self, action::answer& job) {
   self->state.waiting.erase(waiting);
 }
 
-void carry_out(self_ptr self, action::step_down& job) { step_down(self, job.why); }
+void carry_out(self_ptr self, action::step_down& job) {
+  step_down(self, job.why);
+  if (job.for_good) self->quit(make_error(node_exit::refused, job.why));   // the node stops with it
+}
 
+// Also when the core has just ended its term: then what it says is why, and the election has to hear it.
 void step(self_ptr self) {
-  if (!self->state.core->ruling()) return;
   for (auto& action : self->state.core->step(now(self)))
     std::visit([self](auto& job) { carry_out(self, job); }, action);
 }

@@ -186,7 +186,10 @@ caf::result<change_reply> forward(self_ptr self, const change_request& request) 
 }
 
 void set_handlers(self_ptr self) {
+  if (self->state.parts.coordinator) self->monitor(self->state.parts.coordinator);
   self->set_down_handler([self](caf::down_msg& down) {
+    if (self->state.parts.coordinator && down.source == self->state.parts.coordinator.address())
+      return stop(self, down.reason);
     if (!lost_lane(self, caf::actor_cast<caf::actor_addr>(down.source), down.reason))
       lost_door(self, caf::actor_cast<caf::actor_addr>(down.source));
   });

@@ -69,7 +69,7 @@ void print_pipelines(const rapidjson::Value& cluster) {
       if (!std::strcmp(part["pipeline"].GetString(), pipeline["name"].GetString()))
         fmt::print("  {:<20} {:<10} {:<10} {:>12} {:>12} {:>9}  {}\n",
                    fmt::format("{}/{}", part["topic"].GetString(), part["partition"].GetInt()), part["state"].GetString(),
-                   part["owner"].GetString(), known(part["committed"]), known(part["end"]), known(part["lag"]), part["reason"].GetString());
+                   part["owner"].GetString(), known(part[part["committed"].GetInt64() < 0 ? "start" : "committed"]), known(part["end"]), known(part["lag"]), part["reason"].GetString());
   }
 }
 

@@ -221,7 +221,7 @@ std::string to_json(const lease_record& lease) {
 result<lease_record> read_lease(std::string_view value) {
   json::object_reader in("lease record", value);
   lease_record lease;
-  lease.term = read_term(in);
+  lease.term = term_id{in.number("term", -1, int64_max)};   // -1: a candidate that has seen no claim yet
   lease.node = read_node(in);
   lease.resigned = in.flag("resigned", false);
   lease.claiming = in.flag("claiming", false);

@@ -24,6 +24,7 @@ void coordinator_core::begin_term(term_id term, steady_time now) {
   end_term();
   term_ = term;
   nodes_.begin_term(now);
+  last_step_ = now;
   for (const auto& [name, who] : state_.members()) nodes_.watch(who.node, now);
   topics_next_ = now;
 }
@@ -38,6 +39,7 @@ void coordinator_core::end_term() {
   topics_known_ = topics_asked_ = false;
   starts_.clear();
   starts_asked_.clear();
+  resolved_early_.clear();
   starts_next_.clear();
   starts_error_.clear();
   probed_.clear();
@@ -79,6 +81,7 @@ void coordinator_core::starts(const std::string& pipeline, const std::vector<par
 
 void coordinator_core::starts_failed(const std::string& pipeline, const std::string& why, steady_time now) {
   if (starts_asked_.erase(pipeline) == 0) return;
+  std::erase_if(resolved_early_, [&](const partition_key& which) { return which.pipeline == pipeline; });
   starts_error_[pipeline] = why;
   starts_next_[pipeline] = now + config_.retry;
 }
@@ -211,6 +214,8 @@ void coordinator_core::decide_changes(batch& out, actions& answers) {
 std::vector<coordinator_action> coordinator_core::step(steady_time now) {
   auto out = std::exchange(owed_, {});
   if (!term_) return out;
+  const auto gap = now - std::exchange(last_step_, now).value_or(now);
+  if (gap > config_.removal_timeout / 2) nodes_.stood_still(gap, now);
   if (auto down = must_step_down()) {
     end_term();
     out.push_back(std::move(*down));

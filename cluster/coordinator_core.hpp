@@ -189,6 +189,7 @@ private:
   cluster_state state_;
   std::optional<term_id> term_;
   failure_detector nodes_;
+  std::optional<steady_time> last_step_;
   std::map<node_ref, refusal> refusals_;
   std::optional<in_flight> in_flight_;
   steady_time append_after_{};
@@ -201,6 +202,7 @@ private:
   steady_time topics_next_{};
 
   std::map<partition_key, known_start> starts_;
+  std::set<partition_key> resolved_early_;        // starts asked for although nobody owns the partition yet
   std::set<std::string> starts_asked_;              // pipelines with a fetch under way
   std::map<std::string, steady_time> starts_next_;
   std::map<std::string, std::string> starts_error_;

@@ -99,7 +99,8 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
     const auto& owner = plan.at(which);
     const auto* known = partition(which);
     if (is_free(which)) {
-      if (!owner.node.empty()) free[which.pipeline].emplace_back(which, owner);
+      // One that has no owner yet has a start all the same: rows that come before the first model are not to be skipped.
+      if (!owner.node.empty() || !known) free[which.pipeline].emplace_back(which, owner);
       continue;
     }
     if (known->state == partition_record::state_kind::revoked) continue;
@@ -125,6 +126,9 @@ void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeli
   bool first_unknown = false;
   for (const auto& [which, owner] : free) {
     const auto* known = partition(which);
+    // Resolved and committed once while nobody owns it, and asked for again when somebody does: it may have been reset by hand.
+    if (owner.node.empty() && resolved_early_.contains(which)) continue;
+    if (!owner.node.empty() && resolved_early_.erase(which) > 0) starts_.erase(which);
     const auto start = starts_.find(which);
     if (start != starts_.end() && start->second.record == (known ? known->at : control_offset{-1})) continue;
     starts_.erase(which);
@@ -138,6 +142,8 @@ void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeli
   }
   if (!unknown.empty() && !starts_asked_.contains(pipeline.name) && now >= starts_next_[pipeline.name]) {
     starts_asked_.insert(pipeline.name);
+    for (const auto& [which, owner] : free)
+      if (owner.node.empty()) resolved_early_.insert(which);
     fetches.push_back(action::fetch_starts{pipeline.name, std::move(unknown)});
   }
   std::size_t granted = 0;

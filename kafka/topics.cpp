@@ -53,6 +53,7 @@ std::vector<cluster_topic> topics_of(const std::string& cluster) {
 struct topic_admin::impl {
   handle_ptr client;
   queue_ptr replies;
+  std::string servers;                        ///< as the user gave them, for errors
   std::optional<bool> embedded;
 
   options_ptr options(rd_kafka_admin_op_t operation, const deadline& until) const {
@@ -84,8 +85,8 @@ struct topic_admin::impl {
     const struct rd_kafka_metadata* raw = nullptr;
     const auto code = rd_kafka_metadata(client.get(), 1, nullptr, &raw, std::max(1, until.left_ms()));
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return fail(errc::unavailable, fmt::format("can't list topics: {}; check bootstrap.servers and that the brokers run",
-                                                 kafka::describe(code)));
+      return fail(errc::unavailable, fmt::format("Kafka at {} can't be reached: {}; check the address and that the brokers run",
+                                                 servers, kafka::describe(code)));
     return metadata_ptr(raw);
   }
 
@@ -119,6 +120,8 @@ result<std::unique_ptr<topic_admin>> topic_admin::open(const kafka_properties& p
   if (!client)
     return tl::make_unexpected(client.error());
   auto own = std::make_unique<impl>();
+  const auto servers = properties.find("bootstrap.servers");
+  own->servers = servers == properties.end() ? "?" : servers->second;
   own->client = std::move(*client);
   own->replies.reset(rd_kafka_queue_new(own->client.get()));
   return std::unique_ptr<topic_admin>(new topic_admin(std::move(own)));
