@@ -1,5 +1,7 @@
 #include "cluster/membership.hpp"
 
+#include <algorithm>
+
 namespace troupe {
 
 using std::chrono::duration_cast;
@@ -26,6 +28,10 @@ void failure_detector::refused(const node_ref& node, steady_time now) {
 }
 
 void failure_detector::forget(const node_ref& node) { nodes_.erase(node); }
+
+void failure_detector::stood_still(std::chrono::nanoseconds gap, steady_time now) {
+  for (auto& [node, known] : nodes_) known.since = std::min(now, known.since + gap);
+}
 
 std::optional<std::string> failure_detector::dead(const node_ref& node, steady_time now) const {
   const auto found = nodes_.find(node);

@@ -27,6 +27,9 @@ public:
   bool heard(const node_report& report, steady_time now);
   void refused(const node_ref& node, steady_time now);
   void forget(const node_ref& node);
+  /// This process itself stood still for so long (SIGSTOP, a paused machine): nobody's silence counts for that time, since what
+  /// was sent meanwhile has not been read.
+  void stood_still(std::chrono::nanoseconds gap, steady_time now);
 
   /// Why it is dead; nullopt while it is not.
   std::optional<std::string> dead(const node_ref& node, steady_time now) const;
