@@ -110,7 +110,7 @@ struct produce_record {
   std::uint64_t token = 0;                    ///< comes back in `delivery`
 };
 
-/// `count` records with this token are durable (ok), or will never be (not ok).
+/// `count` records with this token are durable (ok), or will never be (not ok: then none that was produced later will be).
 struct delivery {
   std::uint64_t token = 0;
   std::uint32_t count = 0;

@@ -238,7 +238,9 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
                               {"reconnect.backoff.max.ms", "2000"}};
   for (const auto& [name, value] : user)
     properties[name] = value;
+  // No gaps: a record that went through after one that failed would overtake it, since the failed one is repeated later.
   const kafka_properties fixed{{"enable.idempotence", "true"},
+                               {"enable.gapless.guarantee", "true"},
                                {"acks", "all"},
                                {"max.in.flight.requests.per.connection", "5"},
                                {"partitioner", "murmur2_random"},

@@ -59,6 +59,7 @@ public:
     room.after(delay, [this, number] {
       nodes[number].starting = false;
       if (!nodes[number].life) start(number);
+      else start_later(number, 500ms);             // the last life is still on its way out
     });
   }
   void kill(const process_ptr& who, const std::string& why) {

@@ -66,7 +66,7 @@ public:
 
   broker& kafka;
   lane_memory memory;
-  bool source_open = true, sink_open = true, sink_fails = false;
+  bool source_open = true, sink_open = true, sink_fails = false, sink_lost = false;
 
   struct slot_state { topic_partition where; std::int64_t next = 0, fetched = 0, end_told = -1; bool reading = true; };
   std::map<std::uint32_t, slot_state> slots;
@@ -197,8 +197,8 @@ inline void lane_link::flush() {
   std::vector<std::uint64_t> tokens;
   for (auto& entry : queue) tokens.push_back(entry.token);
   bool reachable = kafka.reachable(who());
-  if (sink_fails || (!reachable && random.now() - queue.front().since > message_timeout)) {
-    sink_fails = false;
+  if (sink_lost || sink_fails || (!reachable && random.now() - queue.front().since > message_timeout)) {
+    sink_lost = true;                            // no gaps: after a failure nothing gets through any more
     queue.clear();
     return after_me(random.between(0ms, 5ms), [this, tokens] { answer(tokens.size(), false, tokens); });
   }

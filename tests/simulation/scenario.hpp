@@ -17,6 +17,7 @@ class scenario {
 public:
   scenario(std::uint64_t seed, canary broken = canary::none, bool print = false) : c_(seed, broken) {
     room().print = print;
+    if (print) spdlog::set_level(spdlog::level::debug);
     for (auto* topic : {"control", "lease"}) c_.kafka.store.create(topic, 1);
     partitions_ = 4 + room().pick(5);
     c_.kafka.store.create("dsp", partitions_);
@@ -205,27 +206,31 @@ private:
     return {};
   }
 
-  /// Every node says the same of the cluster, in JSON.
+  /// What is wrong with a node's answer to `status`; "" if nothing.
+  std::string status_problem(const admin_reply& reply) {
+    rapidjson::Document text;
+    text.Parse(reply.body.c_str());
+    if (!reply.ok || text.HasParseError() || !text.IsObject() || !text["cluster"].IsObject() || !text["node"].IsObject())
+      return "is not what it should be";
+    if (!text["node"]["coordinator"].IsString() || !text["node"]["ready"].GetBool()) return "says that it is not ready";
+    if (text["node"]["coordinator"].GetString() != c_.coordinator()->self.name) return "names another coordinator";
+    if (text["cluster"]["nodes"].Size() != c_.nodes.size()) return "does not have all nodes";
+    return {};
+  }
+  /// Soon every node says the same of the cluster, in JSON.
   void ask_everybody() {
-    auto waiting = std::make_shared<std::size_t>(0);
-    auto rulers = std::make_shared<std::set<std::string>>();
-    for (auto& who : c_.living()) {
-      ++*waiting;
-      c_.ask(who, {"status", "{}", {}}, [=, this](const admin_reply& reply) {
-        --*waiting;
-        rapidjson::Document text;
-        text.Parse(reply.body.c_str());
-        if (!reply.ok || text.HasParseError() || !text.IsObject() || !text["cluster"].IsObject() || !text["node"].IsObject())
-          return room().wrong("the status of " + to_string(who->self) + " is not what it should be: " + reply.body);
-        if (!text["node"]["coordinator"].IsString() || !text["node"]["ready"].GetBool())
-          return room().wrong(to_string(who->self) + " is not ready: " + reply.body);
-        rulers->insert(text["node"]["coordinator"].GetString());
-        if (text["cluster"]["nodes"].Size() != c_.nodes.size()) room().wrong("status without some nodes: " + reply.body);
-      });
+    auto problems = std::make_shared<std::map<std::string, std::string>>();
+    for (int i = 0; i < 20; ++i) {
+      problems->clear();
+      for (auto& who : c_.living()) {
+        (*problems)[who->self.name] = "does not come";
+        c_.ask(who, {"status", "{}", {}}, [=, this](const admin_reply& reply) { (*problems)[who->self.name] = status_problem(reply); });
+      }
+      room().run_for(1s);
+      std::erase_if(*problems, [](auto& entry) { return entry.second.empty(); });
+      if (problems->empty() || !room().wrongs().empty()) return;
     }
-    room().run_for(3s);
-    if (*waiting > 0) room().wrong(fmt::format("{} nodes do not answer the question `status`", *waiting));
-    if (rulers->size() != 1 && room().wrongs().empty()) room().wrong(fmt::format("the nodes know {} coordinators", rulers->size()));
+    for (auto& [name, problem] : *problems) room().wrong("the status of " + name + " " + problem);
   }
 
   void check_repetitions() {
