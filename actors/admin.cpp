@@ -175,7 +175,7 @@ admin_reply take_chunk(self_ptr self, const admin_request& request) {
   return {true, "{}"};
 }
 
-std::string manifest(const admin_state::upload& upload, const librarian_stored& stored) {
+std::string manifest(const admin_state::upload& upload, const blob_location& where) {
   rapidjson::StringBuffer text;
   json_writer json{text};
   auto put = [&](const char* name, const std::string& value) {
@@ -184,17 +184,16 @@ std::string manifest(const admin_state::upload& upload, const librarian_stored& 
   };
   json.StartObject();
   put("name", upload.name);
-  put("sha256", stored.where.sha256);
+  put("sha256", where.sha256);
   json.Key("bytes");
-  json.Uint64(stored.where.bytes);
+  json.Uint64(where.bytes);
   json.Key("first_offset");
-  json.Int64(stored.where.first_offset);
+  json.Int64(where.first_offset);
   json.Key("chunks");
-  json.Uint(stored.where.chunks);
+  json.Uint(where.chunks);
   json.Key("features");
   json.StartArray();
-  for (auto& name : upload.features.empty() ? stored.model->features : upload.features)
-    json.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+  for (auto& name : upload.features) json.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
   json.EndArray();
   json.Key("activate");
   json.Bool(true);
@@ -202,24 +201,49 @@ std::string manifest(const admin_state::upload& upload, const librarian_stored& 
   return {text.GetString(), text.GetSize()};
 }
 
-/// {"upload"} -> what register_model says
+void store_upload(self_ptr self, promise reply, const admin_state::upload& upload) {
+  self->request(self->state.librarian, put_limit, librarian_put{upload.content})
+    .then(
+      [=](const result<blob_location>& where) mutable {
+        if (!where) {
+          reply.deliver(refuse(where.error().message));
+          return;
+        }
+        spdlog::info("admin: {} bytes of model {} are in the models topic", where->bytes, upload.name);
+        start_change(self, reply, "register_model", manifest(upload, *where));
+      },
+      [=](caf::error& why) mutable { reply.deliver(refuse("the file could not be stored: " + self->system().render(why))); });
+}
+
+/// A model that no pipeline could use is refused before it gets a version.
+void check_fit(self_ptr self, promise reply, const admin_state::upload& upload, const loaded_model_ptr& model) {
+  self->request(self->state.node, node_limit, fit_check{upload.name, upload.features, model})
+    .then(
+      [=](const std::string& why_not) mutable {
+        if (why_not.empty()) return store_upload(self, reply, upload);
+        reply.deliver(refuse(why_not));
+      },
+      [=](caf::error&) mutable { reply.deliver(refuse("the node actor does not answer")); });
+}
+
+/// {"upload"} -> what register_model says. Proved, found to fit, stored, registered.
 caf::result<admin_reply> commit_upload(self_ptr self, const std::string& body) {
   auto node = self->state.uploads.extract(text_of(parse(body), "upload"));
   if (node.empty()) return refuse("this upload is not known (any more); push the file again");
   auto upload = std::move(node.mapped());
   if (upload.content->size() != upload.bytes) return refuse("the file is shorter than was announced; push it again");
   auto reply = self->make_response_promise<promise>();
-  self->request(self->state.librarian, put_limit, librarian_put{upload.content, upload.name, upload.features})
+  self->request(self->state.librarian, put_limit, librarian_prove{upload.content})
     .then(
-      [=](const result<librarian_stored>& stored) mutable {
-        if (!stored) {
-          reply.deliver(refuse(stored.error().message));
+      [=](const result<loaded_model_ptr>& model) mutable {
+        if (!model) {
+          reply.deliver(refuse(model.error().message));
           return;
         }
-        spdlog::info("admin: {} bytes of model {} are in the models topic", stored->where.bytes, upload.name);
-        start_change(self, reply, "register_model", manifest(upload, *stored));
+        if (upload.features.empty()) upload.features = (*model)->features;
+        check_fit(self, reply, upload, *model);
       },
-      [=](caf::error& why) mutable { reply.deliver(refuse("the file could not be stored: " + self->system().render(why))); });
+      [=](caf::error& why) mutable { reply.deliver(refuse("the file could not be checked: " + self->system().render(why))); });
   return reply;
 }
 

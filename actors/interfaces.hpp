@@ -125,16 +125,18 @@ using clerk_actor = caf::typed_actor<
 
 // ---- librarian: contents of models -------------------------------------------------------------------------------------
 
-/// Prove these bytes a model and put them into the models topic.
-struct librarian_put { std::shared_ptr<const std::vector<char>> content; std::string name; std::vector<std::string> features; };
-struct librarian_stored { blob_location where; std::shared_ptr<const model::loaded_model> model; };
+using loaded_model_ptr = std::shared_ptr<const model::loaded_model>;
+/// Prove these bytes a model.
+struct librarian_prove { std::shared_ptr<const std::vector<char>> content; };
+/// Put these bytes, which have been proved, into the models topic.
+struct librarian_put { std::shared_ptr<const std::vector<char>> content; };
 /// Get, check, load.
 struct librarian_load { blob_location where; };
-using loaded_model_ptr = std::shared_ptr<const model::loaded_model>;
 
 /// The LIBRARIAN: detached; moves models between Kafka and memory, which may take seconds.
 using librarian_actor = caf::typed_actor<
-  caf::replies_to<librarian_put>::with<result<librarian_stored>>,
+  caf::replies_to<librarian_prove>::with<result<loaded_model_ptr>>,
+  caf::replies_to<librarian_put>::with<result<blob_location>>,
   caf::replies_to<librarian_load>::with<result<loaded_model_ptr>>>;
 
 // ---- coordinator -------------------------------------------------------------------------------------------------------
@@ -192,6 +194,8 @@ struct dialed { door_actor door; bool refused = false; std::string why; };
 
 /// Local: send this change to whoever coordinates now. Answered with a failed reply where nobody does, or it can't be reached.
 struct forward_change { change_request change; };
+/// Local: would this model, under this name, fit every pipeline that uses the name? Answered with why not; empty: it does.
+struct fit_check { std::string name; std::vector<std::string> features; loaded_model_ptr model; };
 /// Local: what this node knows by itself, as JSON; part of the status.
 using local_view_atom = caf::atom_constant<caf::atom("localview")>;
 /// Local: hand everything over and quit (SIGTERM).
@@ -209,6 +213,7 @@ using node_actor = caf::typed_actor<
   caf::reacts_to<lane_state>,
   caf::replies_to<forward_change>::with<change_reply>,
   caf::replies_to<local_view_atom>::with<std::string>,
+  caf::replies_to<fit_check>::with<std::string>,
   caf::reacts_to<leave_atom>,
   // INTERNAL: control or lease log has news; every 50 ms
   caf::reacts_to<wake_atom>,
@@ -245,7 +250,9 @@ TROUPE_LOCAL_ONLY(troupe::clerk_claim)
 TROUPE_LOCAL_ONLY(troupe::clerk_append)
 TROUPE_LOCAL_ONLY(troupe::clerk_starts)
 TROUPE_LOCAL_ONLY(troupe::clerk_topics)
+TROUPE_LOCAL_ONLY(troupe::librarian_prove)
 TROUPE_LOCAL_ONLY(troupe::librarian_put)
+TROUPE_LOCAL_ONLY(troupe::fit_check)
 TROUPE_LOCAL_ONLY(troupe::librarian_load)
 TROUPE_LOCAL_ONLY(troupe::control_news)
 TROUPE_LOCAL_ONLY(troupe::lease_news)
@@ -253,6 +260,6 @@ TROUPE_LOCAL_ONLY(troupe::peer_refused)
 TROUPE_LOCAL_ONLY(troupe::result<std::int64_t>)
 TROUPE_LOCAL_ONLY(troupe::result<troupe::found_starts>)
 TROUPE_LOCAL_ONLY(troupe::result<std::vector<troupe::topic_info>>)
-TROUPE_LOCAL_ONLY(troupe::result<troupe::librarian_stored>)
+TROUPE_LOCAL_ONLY(troupe::result<troupe::blob_location>)
 TROUPE_LOCAL_ONLY(troupe::result<troupe::loaded_model_ptr>)
 #undef TROUPE_LOCAL_ONLY

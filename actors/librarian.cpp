@@ -27,12 +27,9 @@ librarian_actor::behavior_type librarian(librarian_actor::stateful_pointer<libra
                                          std::shared_ptr<std::unique_ptr<model_store>> store) {
   self->state.store = std::move(*store);
   return {
-    [self](const librarian_put& job) -> result<librarian_stored> {
-      auto model = model::load_onnx(*job.content);
-      if (!model) return tl::make_unexpected(model.error());
-      auto where = self->state.store->put(*job.content, content_digest(*job.content), transfer_limit);
-      if (!where) return tl::make_unexpected(where.error());
-      return librarian_stored{*where, *model};
+    [](const librarian_prove& job) { return model::load_onnx(*job.content); },
+    [self](const librarian_put& job) {
+      return self->state.store->put(*job.content, content_digest(*job.content), transfer_limit);
     },
     [self](const librarian_load& job) -> result<loaded_model_ptr> {
       auto content = self->state.store->get(job.where, transfer_limit);

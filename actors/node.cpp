@@ -237,6 +237,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
     [self](const lane_state& state) { heard_lane(self, state); },
     [self](const forward_change& ask) { return forward(self, ask.change); },
     [self](local_view_atom) { return local_view(self); },
+    [self](const fit_check& check) { return why_not_fit(self, check); },
     [self](leave_atom) {
       self->state.leaving = true;
       self->state.leave_by = now(self) + self->state.cfg.leave_limit;

@@ -9,6 +9,8 @@ namespace {
 constexpr milliseconds load_limit{180'000};
 constexpr milliseconds load_retry{1'000};
 
+using plan_ptr = std::shared_ptr<const model::scoring_plan>;
+
 std::string label(const model_key& key) { return fmt::format("{}@{}", key.first, key.second.value); }
 
 void set_failed(self_ptr self, const model_key& key, const std::string& why) {
@@ -19,21 +21,32 @@ void set_failed(self_ptr self, const model_key& key, const std::string& why) {
   spdlog::error("model {} can't be used here: {}", label(key), why);
 }
 
-/// Binds the model to every pipeline that uses it, and hands the plans to the scorers.
+/// Plans of a model for every pipeline that uses its name. `features` are those given at the push: names in the config win over
+/// them, and they win over the file's.
+result<std::map<std::string, plan_ptr>> make_plans(self_ptr self, const std::string& name, const std::string& shown_as,
+                                                   const std::vector<std::string>& features, const loaded_model_ptr& model) {
+  std::map<std::string, plan_ptr> plans;
+  for (auto& pipeline : self->state.cfg.pipelines) {
+    if (pipeline.model != name) continue;
+    auto options = pipeline.scoring;
+    options.model_label = shown_as;
+    if (options.features.empty()) options.features = features;
+    auto plan = model::scoring_plan::make(model, options);
+    if (!plan) return fail(plan.error().code, fmt::format("pipeline {}: {}", pipeline.name, plan.error().message));
+    plans[pipeline.name] = *plan;
+  }
+  return plans;
+}
+
+/// Binds the model to its pipelines, and hands the plans to the scorers.
 void take_model(self_ptr self, const model_key& key, const loaded_model_ptr& loaded) {
   auto& s = self->state;
+  auto* known = s.cluster.find_model(key.first, key.second);
+  if (!known) return;
+  auto plans = make_plans(self, key.first, label(key), known->record.features, loaded);
+  if (!plans) return set_failed(self, key, plans.error().message);
   auto& model = s.models[key];
-  for (auto& pipeline : s.cfg.pipelines) {
-    if (pipeline.model != key.first) continue;
-    auto options = pipeline.scoring;
-    options.model_label = label(key);
-    // Names in the config win over those given at the push, and these over the file's.
-    if (auto* known = s.cluster.find_model(key.first, key.second); known && options.features.empty())
-      options.features = known->record.features;
-    auto plan = model::scoring_plan::make(loaded, options);
-    if (!plan) return set_failed(self, key, fmt::format("pipeline {}: {}", pipeline.name, plan.error().message));
-    model.plans[pipeline.name] = *plan;
-  }
+  model.plans = *plans;
   for (auto& [pipeline, plan] : model.plans)
     for (auto& scorer : s.parts.scorers) self->send(scorer, use_plan{pipeline, key.second, plan});
   model.report.state = model_report::state_kind::ready;
@@ -89,6 +102,11 @@ void keep_models(self_ptr self) {
       for (auto& scorer : s.parts.scorers) self->send(scorer, drop_plan{pipeline, it->first.second});
     it = s.models.erase(it);
   }
+}
+
+std::string why_not_fit(self_ptr self, const fit_check& check) {
+  auto plans = make_plans(self, check.name, check.name, check.features, check.model);
+  return plans ? std::string{} : plans.error().message;
 }
 
 std::optional<model_version> version_in_force(self_ptr self, const node_pipeline& pipeline) {

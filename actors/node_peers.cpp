@@ -21,6 +21,10 @@ void tell_refused(self_ptr self, const node_ref& node) {
   if (self->state.parts.coordinator) self->send(self->state.parts.coordinator, peer_refused{node});
 }
 
+std::string name_is_taken(const std::string& name, const std::string& address) {
+  return "a node named '" + name + "' is alive at " + address + "; give every node a name of its own";
+}
+
 peer_hello own_hello(self_ptr self) {
   auto& cfg = self->state.cfg;
   return {protocol_version, cfg.cluster, cfg.fingerprint, cfg.self, cfg.address, {}};
@@ -91,7 +95,8 @@ void keep_peers(self_ptr self) {
   auto& claim = s.cluster.coordinator();
   auto* me = s.cluster.find_member(s.cfg.self.name);
   bool joined = me && me->node == s.cfg.self;
-  if (claim && claim->node.name != s.cfg.self.name && !(joined && s.cluster.find_member(claim->node.name)))
+  // One of the same name elsewhere is dialled too: if it lives, it refuses this node. At our own address nobody else can be.
+  if (claim && claim->node != s.cfg.self && claim->address != s.cfg.address && !(joined && s.cluster.find_member(claim->node.name)))
     start_dial(self, claim->node, claim->address);
   if (!joined) return;
   for (auto& [name, member] : s.cluster.members())
@@ -110,7 +115,10 @@ caf::result<peer_hello> welcome(self_ptr self, const peer_hello& hello) {
     answer.refusal = "the sections cluster and pipelines of its config (fingerprint " + hello.fingerprint +
                      ") differ from those of the running cluster (" + cfg.fingerprint + "); start every node from the same file";
   else if (hello.node.name == cfg.self.name && hello.node != cfg.self)
-    answer.refusal = "a node named '" + cfg.self.name + "' is alive at " + cfg.address + "; give every node a name of its own";
+    answer.refusal = name_is_taken(cfg.self.name, cfg.address);
+  else if (auto twin = self->state.peers.find(hello.node.name);
+           twin != self->state.peers.end() && twin->second.door && twin->second.node != hello.node && twin->second.address != hello.address)
+    answer.refusal = name_is_taken(hello.node.name, twin->second.address);
   else
     connected(self, hello.node, hello.address, caf::actor_cast<door_actor>(self->current_sender()));
   return answer;
