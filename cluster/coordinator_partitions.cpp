@@ -92,7 +92,12 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
     // One that was taken away is nobody's: it goes where there is room.
     if (const auto* known = partition(which); known && known->state == partition_record::state_kind::granted)
       previous[which] = known->node.name;
-  const auto plan = plan_assignment(eligible(), wanted, previous, config_.limits);
+  auto members = eligible();
+  // Who is dead is removed by this very append, or the next: nothing is granted to it any more.
+  std::erase_if(members, [&](const plan_member& who) {
+    return who.name != self_.name && nodes_.dead(state_.find_member(who.name)->node, now).has_value();
+  });
+  const auto plan = plan_assignment(members, wanted, previous, config_.limits);
   std::map<std::string, std::vector<std::pair<partition_key, planned_owner>>> free;
   std::size_t revoked = 0;
   for (const auto& which : wanted) {

@@ -82,6 +82,7 @@ public:
       if (row->second.outcomes == 0)
         return world_.wrong(fmt::format("I2: {} is committed, row {} has no outcome", name({where, offset}), row->first));
     part.proven = std::max(part.proven, offset);
+    part.stale = lane && !owns(*lane, where);
     if (!lane) return;
     auto& open = lane->uncommitted[where];
     open.erase(open.begin(), open.lower_bound(offset));
@@ -106,6 +107,11 @@ public:
     else if (world_.now() - *since > 1s) world_.wrong(name({where, 0}) + ": two lanes read it for more than a second");
   }
 
+  /// A lane that was frozen committed after its successor. At least once: the successor's next commit puts that right.
+  [[nodiscard]] bool stale_commit(const topic_partition& where) const {
+    auto known = rows_.find(where);
+    return known != rows_.end() && known->second.stale;
+  }
   [[nodiscard]] const cluster_state& truth() const { return truth_; }
   [[nodiscard]] std::size_t waiting() const { return total_ - done_; }
   [[nodiscard]] std::size_t total() const { return total_; }
@@ -124,6 +130,7 @@ private:
     std::int64_t proven = 0;                                  ///< all rows below have outcomes
     std::map<std::pair<bool, std::int32_t>, std::int64_t> first_written;
     model_version newest{0};
+    bool stale = false;                                       ///< the last commit came from a lane that was not the owner
   };
 
   static std::string name(const place& where) { return fmt::format("{} offset {}", to_string(where.first), where.second); }

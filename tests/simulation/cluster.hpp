@@ -39,6 +39,7 @@ public:
   ~cluster() {
     for (auto& one : nodes)
       if (one.life && one.life->alive) end(one.life);
+    room.end_everything();
   }
 
   world room;

@@ -190,7 +190,7 @@ inline void lane_link::flush() {
   auto& random = room();
   if (!who()->alive || !sink_open) {
     // The last request may have been on the wire.
-    if (!kafka.down && !kafka.cut_off.contains(who()->node) && random.chance(50)) write_front(random.pick(queue.size() + 1));
+    if (!sink_lost && !kafka.down && !kafka.cut_off.contains(who()->node) && random.chance(50)) write_front(random.pick(queue.size() + 1));
     queue.clear();
     return;
   }

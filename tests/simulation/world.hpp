@@ -76,11 +76,7 @@ public:
   }
   world(const world&) = delete;
   ~world() {
-    events_.clear();
-    for (auto& [job, known] : actors_) caf::anon_send_exit(known.keep, caf::exit_reason::kill);
-    while (sched.try_run_once()) {}
-    sched.clock().cancel_all();
-    while (sched.try_run_once()) {}
+    end_everything();
     auto silent = std::make_shared<spdlog::logger>("silent");
     silent->set_level(spdlog::level::off);
     spdlog::set_default_logger(silent);
@@ -151,6 +147,15 @@ public:
     auto waiting = std::exchange(who->thawed, {});
     auto delay = sim_duration{0};
     for (auto& event : waiting) after(who, delay += between(0ms, 2ms), std::move(event));
+  }
+  /// The end of the world: before anything that actors or events refer to goes away.
+  void end_everything() {
+    events_.clear();
+    for (auto& [job, known] : actors_) caf::anon_send_exit(known.keep, caf::exit_reason::kill);
+    while (sched.try_run_once()) {}
+    sched.clock().cancel_all();
+    while (sched.try_run_once()) {}
+    events_.clear();
   }
   /// Ends all actors of a process at once, whatever they are doing.
   void end_actors(const process_ptr& who) {
