@@ -20,7 +20,8 @@ void step(self_ptr self);
 
 steady_time now(self_ptr self) { return self->clock().now(); }
 
-std::int64_t wall_clock_ms() {
+std::int64_t unix_ms(const coordinator_config& cfg) {
+  if (cfg.unix_ms) return cfg.unix_ms();
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
@@ -186,7 +187,7 @@ caf::result<change_reply> submit(self_ptr self, const change_request& request) {
   auto promise = self->make_response_promise<caf::typed_response_promise<change_reply>>();
   auto& promises = s.waiting[request.change_id];
   promises.push_back(promise);
-  if (promises.size() == 1) s.core->submit({request.change_id, request.kind, request.body}, now(self), wall_clock_ms());
+  if (promises.size() == 1) s.core->submit({request.change_id, request.kind, request.body}, now(self), unix_ms(s.cfg));
   step(self);
   return promise;
 }

@@ -3,6 +3,7 @@
 // do while ruling; this actor feeds both and carries out what they say. One on every node with the role; at most one rules.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@ struct coordinator_config {
   core_config core;
   election_timings timings;
   std::uint64_t seed = 0;                ///< of the election's jitter
+  std::function<std::int64_t()> unix_ms; ///< for the time shown beside a model; empty: the machine's clock
 };
 
 struct coordinator_state {

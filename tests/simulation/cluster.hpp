@@ -174,6 +174,7 @@ private:
     cfg.core.heartbeat = 250ms;
     cfg.core.removal_timeout = removal_timeout;
     cfg.seed = room.random();
+    cfg.unix_ms = [this] { return room.ms(); };
     auto leases = std::make_shared<std::unique_ptr<lease_writer>>(std::make_unique<sim_lease_writer>(kafka, who));
     return room.adopt(who, room.sys.spawn(troupe::coordinator, cfg, caf::actor_cast<clerk_actor>(far_desk), dialer, leases));
   }
