@@ -1,0 +1,108 @@
+// Where partitions start: the committed offset, or what startingOffsets says, made durable before anybody uses it.
+
+#include <boost/test/unit_test.hpp>
+
+#include "actors/clerk.hpp"
+
+namespace {
+
+using namespace troupe;
+
+/// Three partitions of 100 rows, of which 10 to 99 are still there.
+struct memory_offsets final : offset_store {
+  std::map<topic_partition, committed_offset> known;
+  bool commits_fail = false;
+  std::size_t commits = 0;
+
+  result<std::vector<committed_offset>> committed(const std::string&, std::span<const topic_partition> where, milliseconds) override {
+    std::vector<committed_offset> found;
+    for (auto& one : where) found.push_back(known.contains(one) ? known.at(one) : committed_offset{one, std::nullopt, {}});
+    return found;
+  }
+  result<void> commit(const std::string&, std::span<const committed_offset> offsets, milliseconds) override {
+    if (commits_fail) return fail(errc::unavailable, "no broker");
+    ++commits;
+    for (auto& entry : offsets) known[entry.where] = entry;
+    return {};
+  }
+  result<std::vector<std::pair<std::int64_t, std::int64_t>>> bounds(std::span<const topic_partition> where, milliseconds) override {
+    return std::vector<std::pair<std::int64_t, std::int64_t>>(where.size(), {10, 100});
+  }
+  result<std::vector<std::int64_t>> at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>> where,
+                                                  milliseconds) override {
+    std::vector<std::int64_t> found;
+    for (auto& [one, time] : where) found.push_back(time / 1000);
+    return found;
+  }
+};
+
+struct fixture {
+  clerk_ports ports;
+  memory_offsets* offsets = nullptr;
+  clerk_pipeline pipeline{"troupe.games", {}};
+  std::vector<action::start_query> query{{{"dsp", 0}, false}, {{"dsp", 1}, false}};
+
+  fixture() {
+    auto store = std::make_unique<memory_offsets>();
+    offsets = store.get();
+    ports.offsets = std::move(store);
+  }
+  std::string starts() {
+    auto found = resolve_starts(pipeline, query, ports, milliseconds{1000});
+    if (!found) return found.error().message;
+    std::map<topic_partition, std::int64_t> sorted;
+    for (auto& start : *found) sorted[start.where] = start.offset;
+    std::string text;
+    for (auto& [where, offset] : sorted) text += to_string(where) + "@" + std::to_string(offset) + " ";
+    return text;
+  }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(clerk)
+
+BOOST_FIXTURE_TEST_CASE(nothing_committed__starts_where_the_rule_says, fixture) {
+  pipeline.starting.at = start_rule::kind::latest;
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@100 ");
+  offsets->known.clear();
+  pipeline.starting.at = start_rule::kind::earliest;
+  BOOST_TEST(starts() == "dsp/0@10 dsp/1@10 ");
+  offsets->known.clear();
+  pipeline.starting = {start_rule::kind::offsets, {{"dsp", {{0, 42}, {1, -2}}}}};
+  BOOST_TEST(starts() == "dsp/0@42 dsp/1@10 ");
+  offsets->known.clear();
+  pipeline.starting = {start_rule::kind::timestamps, {{"dsp", {{0, 50'000}, {1, 60'000}}}}};
+  BOOST_TEST(starts() == "dsp/0@50 dsp/1@60 ");
+}
+
+BOOST_FIXTURE_TEST_CASE(start_was_resolved__it_is_committed_and_stays, fixture) {
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@100 ");
+  BOOST_TEST(offsets->commits == 1u);
+  pipeline.starting.at = start_rule::kind::earliest;
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@100 ");
+  BOOST_TEST(offsets->commits == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(start_can_not_be_committed__there_is_no_start, fixture) {
+  offsets->commits_fail = true;
+  BOOST_TEST(starts() == "no broker");
+}
+
+BOOST_FIXTURE_TEST_CASE(committed_offset__wins_over_the_rule, fixture) {
+  offsets->known[{"dsp", 1}] = {{"dsp", 1}, 77, "{}"};
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@77 ");
+}
+
+// None of the rows of a partition that was added to a topic in use may be skipped.
+BOOST_FIXTURE_TEST_CASE(partition_added_later__starts_at_its_first_row, fixture) {
+  query[1].added_later = true;
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@10 ");
+}
+
+BOOST_FIXTURE_TEST_CASE(explicit_offsets__without_a_partition__name_it, fixture) {
+  pipeline.starting = {start_rule::kind::offsets, {{"dsp", {{0, 42}}}}};
+  BOOST_TEST(starts().find("dsp/1") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
