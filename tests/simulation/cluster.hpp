@@ -101,10 +101,10 @@ public:
   /// A request to a node's door by somebody outside; `done` gets the reply, or a failed one.
   void ask(const process_ptr& who, admin_request request, std::function<void(const admin_reply&)> done) {
     auto door = who->door;
-    room.adopt(nullptr, room.sys.spawn([=](caf::event_based_actor* self) {
-      self->request(door, 20s, request).then([=](const admin_reply& reply) { done(reply); },
+    room.adopt(nullptr, room.sys.spawn([=](caf::event_based_actor* self, const node_actor& asked) {
+      self->request(asked, 20s, request).then([=](const admin_reply& reply) { done(reply); },
                                              [=](caf::error& why) { done(admin_reply{false, self->system().render(why)}); });
-    }));
+    }, door));
   }
   /// Pushes a new version through the admin actor of some node; again through another, until one takes it.
   void push_model() {
@@ -221,7 +221,8 @@ private:
         auto here = weak.lock();
         auto ports = std::make_shared<lane_ports>(open_lane(kafka, here, pipeline_topics, generation));
         auto cfg = lane_config(here, generation);
-        return room.adopt(here, room.sys.spawn([=](ingest_pointer self) { return ingest(self, cfg, owner, std::move(*ports)); }));
+        return room.adopt(here, room.sys.spawn([=](ingest_pointer self, const lane_owner_actor& to) { return ingest(self, cfg, to, std::move(*ports)); },
+                                             owner));
       };
     parts->spawn_admin = [this, weak, books](node_actor door) {
       admin_config cfg;

@@ -219,7 +219,9 @@ inline dialer_actor network::spawn_dialer(const process_ptr& who) {
     std::uint64_t next = 0;
     std::map<std::uint64_t, std::function<void()>> due;
   };
-  auto dialer = world_.sys.spawn([this, who](caf::stateful_actor<state>* self) -> caf::behavior {
+  // CAF 0.17 makes a null reference of an empty list of arguments, which checked builds do not take: so there is one.
+  struct dialer_tag {};
+  auto dialer = world_.sys.spawn([this, who](caf::stateful_actor<state>* self, dialer_tag) -> caf::behavior {
     auto in = [self](sim_duration delay, std::function<void()> what) {
       auto id = self->state.next++;
       self->state.due[id] = std::move(what);
@@ -248,7 +250,7 @@ inline dialer_actor network::spawn_dialer(const process_ptr& who) {
         due.mapped()();
       },
     };
-  });
+  }, dialer_tag{});
   return caf::actor_cast<dialer_actor>(caf::actor_cast<caf::strong_actor_ptr>(world_.adopt(who, dialer)));
 }
 

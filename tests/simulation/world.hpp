@@ -156,12 +156,14 @@ public:
     sched.clock().cancel_all();
     while (sched.try_run_once()) {}
     events_.clear();
+    actors_.clear();
   }
   /// Ends all actors of a process at once, whatever they are doing.
   void end_actors(const process_ptr& who) {
     who->alive = who->frozen = false;
     who->thawed.clear();
     for (auto& actor : who->actors) caf::anon_send_exit(actor, caf::exit_reason::kill);
+    who->actors.clear();                         // which know the process
     who->door = nullptr;
     who->coordinator = nullptr;
     who->scorers.clear();
