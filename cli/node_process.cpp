@@ -175,7 +175,9 @@ auto lane_opener(caf::actor_system& system, life& own) {
     auto own_config = config;
     own_config.generation = generation;
     auto shared = std::make_shared<lane_ports>(std::move(*ports));
-    return system.spawn([=](ingest_pointer self) { return ingest(self, own_config, owner, std::move(*shared)); });
+    // With an argument: CAF 0.17 makes a null reference of an empty list of them, which checked builds do not take.
+    return system.spawn(
+      [=](ingest_pointer self, const lane_owner_actor& to) { return ingest(self, own_config, to, std::move(*shared)); }, owner);
   };
 }
 
