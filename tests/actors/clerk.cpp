@@ -14,9 +14,11 @@ struct memory_offsets final : offset_store {
   bool commits_fail = false;
   std::size_t commits = 0;
 
-  result<std::vector<committed_offset>> committed(const std::string&, std::span<const topic_partition> where, milliseconds) override {
+  result<std::vector<committed_offset>> committed(const std::string&, std::span<const topic_partition> where,
+                                                  milliseconds) override {
     std::vector<committed_offset> found;
-    for (auto& one : where) found.push_back(known.contains(one) ? known.at(one) : committed_offset{one, std::nullopt, {}});
+    for (auto& one : where)
+      found.push_back(known.contains(one) ? known.at(one) : committed_offset{one, std::nullopt, {}});
     return found;
   }
   result<void> commit(const std::string&, std::span<const committed_offset> offsets, milliseconds) override {
@@ -25,7 +27,8 @@ struct memory_offsets final : offset_store {
     for (auto& entry : offsets) known[entry.where] = entry;
     return {};
   }
-  result<std::vector<std::pair<std::int64_t, std::int64_t>>> bounds(std::span<const topic_partition> where, milliseconds) override {
+  result<std::vector<std::pair<std::int64_t, std::int64_t>>> bounds(std::span<const topic_partition> where,
+                                                                    milliseconds) override {
     return std::vector<std::pair<std::int64_t, std::int64_t>>(where.size(), {10, 100});
   }
   result<std::vector<std::int64_t>> at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>> where,

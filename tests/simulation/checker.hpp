@@ -1,13 +1,13 @@
 #pragma once
-// What must hold at every step of the simulation, whatever fails. It sees what Kafka sees: every append and every commit, at the
-// moment they become true there. The invariants are those of docs/architecture.md.
+// What must hold at every step of the simulation, whatever fails. It sees what Kafka sees: every append and every
+// commit, at the moment they become true there. The invariants are those of docs/architecture.md.
 //
-//   I1  every row has an outcome in the end; a lane has never written more uncommitted rows than its cap, so a crash repeats no more
-//   I2  a commit never passes a row without an outcome that is durable
-//   I3  first outcomes of a source partition come in its order in each output partition; a lane repeats nothing by itself
-//   I4  the model version of first outcomes never goes back in a source partition; a prediction is that version's
-//   I6  only the coordinator of the latest claim writes; generations never go back; grants go to members
-//   and: a partition is read by one lane only, but for the moment in which the last owner learns of it
+//   I1  every row has an outcome in the end; a lane has never written more uncommitted rows than its cap, so a crash
+//   repeats no more I2  a commit never passes a row without an outcome that is durable I3  first outcomes of a source
+//   partition come in its order in each output partition; a lane repeats nothing by itself I4  the model version of
+//   first outcomes never goes back in a source partition; a prediction is that version's I6  only the coordinator of
+//   the latest claim writes; generations never go back; grants go to members and: a partition is read by one lane only,
+//   but for the moment in which the last owner learns of it
 
 #include <cmath>
 #include <map>
@@ -25,7 +25,8 @@ namespace troupe::sim {
 struct lane_memory {
   process_ptr who;
   generation_id generation;
-  std::map<std::tuple<topic_partition, bool, std::int32_t>, std::int64_t> last_written;   ///< source, dead letter?, output partition
+  std::map<std::tuple<topic_partition, bool, std::int32_t>, std::int64_t>
+      last_written; ///< source, dead letter?, output partition
   std::map<topic_partition, std::set<std::int64_t>> uncommitted;
   void start_over(const topic_partition& where) {
     std::erase_if(last_written, [&](auto& entry) { return std::get<0>(entry.first) == where; });
@@ -35,9 +36,15 @@ struct lane_memory {
 
 class checker {
 public:
-  checker(world& w, std::uint64_t uncommitted_max) : world_(w), uncommitted_max_(uncommitted_max) {}
+  checker(world& w, std::uint64_t uncommitted_max)
+      : world_(w)
+      , uncommitted_max_(uncommitted_max) {}
 
-  struct source_row { bool bad = false; double sum = 0; std::uint64_t outcomes = 0; };
+  struct source_row {
+    bool bad = false;
+    double sum = 0;
+    std::uint64_t outcomes = 0;
+  };
 
   void row_appended(const topic_partition& where, std::int64_t offset, bool bad, double sum) {
     rows_[where].rows[offset] = {bad, sum, 0};
@@ -46,7 +53,8 @@ public:
   /// The model with this digest answers `sum + intercept`.
   void model_known(const std::string& sha256, double intercept) { intercepts_[sha256] = intercept; }
 
-  void outcome_written(lane_memory& lane, produce_record::target to, std::int32_t partition, const testing::fake_record& record) {
+  void outcome_written(lane_memory& lane, produce_record::target to, std::int32_t partition,
+                       const testing::fake_record& record) {
     bool dead_letter = to == produce_record::target::dead_letter;
     auto source = dead_letter ? source_of_letter(record) : source_of_prediction(record);
     auto known = rows_.find(source.first);
@@ -54,7 +62,8 @@ public:
       return world_.wrong("I1: an outcome of no row: " + name(source));
     auto& part = known->second;
     auto& row = part.rows[source.second];
-    if (row.bad != dead_letter) world_.wrong("I1: " + name(source) + (dead_letter ? " is a dead letter" : " was predicted"));
+    if (row.bad != dead_letter)
+      world_.wrong("I1: " + name(source) + (dead_letter ? " is a dead letter" : " was predicted"));
     auto [last, fresh] = lane.last_written.try_emplace({source.first, dead_letter, partition}, source.second);
     if (!fresh && source.second <= last->second)
       world_.wrong(fmt::format("I3: a lane wrote {} after {}", name(source), last->second));
@@ -80,7 +89,8 @@ public:
     auto& part = known->second;
     for (auto row = part.rows.lower_bound(part.proven); row != part.rows.end() && row->first < offset; ++row)
       if (row->second.outcomes == 0)
-        return world_.wrong(fmt::format("I2: {} is committed, row {} has no outcome", name({where, offset}), row->first));
+        return world_.wrong(
+            fmt::format("I2: {} is committed, row {} has no outcome", name({where, offset}), row->first));
     part.proven = std::max(part.proven, offset);
     part.stale = lane && !owns(*lane, where);
     if (!lane) return;
@@ -102,9 +112,12 @@ public:
   /// The lanes that read a partition now, of processes that run and reach Kafka. Called every 50 ms.
   void readers(const topic_partition& where, std::size_t count) {
     auto& since = overlap_[where];
-    if (count < 2) since.reset();
-    else if (!since) since = world_.now();
-    else if (world_.now() - *since > 1s) world_.wrong(name({where, 0}) + ": two lanes read it for more than a second");
+    if (count < 2)
+      since.reset();
+    else if (!since)
+      since = world_.now();
+    else if (world_.now() - *since > 1s)
+      world_.wrong(name({where, 0}) + ": two lanes read it for more than a second");
   }
 
   /// A lane that was frozen committed after its successor. At least once: the successor's next commit puts that right.
@@ -127,13 +140,15 @@ private:
   using place = std::pair<topic_partition, std::int64_t>;
   struct source_part {
     std::map<std::int64_t, source_row> rows;
-    std::int64_t proven = 0;                                  ///< all rows below have outcomes
+    std::int64_t proven = 0; ///< all rows below have outcomes
     std::map<std::pair<bool, std::int32_t>, std::int64_t> first_written;
     model_version newest{0};
-    bool stale = false;                                       ///< the last commit came from a lane that was not the owner
+    bool stale = false; ///< the last commit came from a lane that was not the owner
   };
 
-  static std::string name(const place& where) { return fmt::format("{} offset {}", to_string(where.first), where.second); }
+  static std::string name(const place& where) {
+    return fmt::format("{} offset {}", to_string(where.first), where.second);
+  }
   static place source_of_prediction(const testing::fake_record& record) {
     auto text = record.header("troupe.source").value_or("");
     auto last = text.rfind('/'), middle = text.rfind('/', last - 1);
@@ -148,7 +163,8 @@ private:
 
   bool owns(const lane_memory& lane, const topic_partition& where) const {
     auto known = truth_.partitions().find({"games", where});
-    return known != truth_.partitions().end() && known->second.node == lane.who->self && known->second.generation == lane.generation;
+    return known != truth_.partitions().end() && known->second.node == lane.who->self &&
+           known->second.generation == lane.generation;
   }
 
   void check_prediction(const lane_memory& lane, const place& source, source_part& part, const source_row& row,
@@ -163,7 +179,8 @@ private:
       part.newest = std::max(part.newest, version);
     }
     auto* model = truth_.find_model("games", version);
-    if (!model) return world_.wrong("I4: " + name(source) + " was scored with " + label + ", which nobody has registered");
+    if (!model)
+      return world_.wrong("I4: " + name(source) + " was scored with " + label + ", which nobody has registered");
     rapidjson::Document value;
     value.Parse(record.value.value_or("").c_str());
     if (value.HasParseError() || !value.IsObject() || !value.HasMember("pred") || !value["pred"].IsNumber())
@@ -180,15 +197,18 @@ private:
   void check_control(const partition_record& r, term_id term) {
     check_term(r.term, term, "a partition");
     if (r.state != partition_record::state_kind::granted) return;
-    if (!truth_.is_member(r.node)) world_.wrong("I6: " + to_string(r.where) + " is granted to a stranger, " + to_string(r.node));
+    if (!truth_.is_member(r.node))
+      world_.wrong("I6: " + to_string(r.where) + " is granted to a stranger, " + to_string(r.node));
     auto& newest = generations_[{r.node, r.pipeline}];
     if (r.generation < newest) world_.wrong("I6: a generation went back: " + to_string(r.node));
     newest = r.generation;
   }
-  template <class Record>
-  void check_control(const Record& record, term_id term) { check_term(record.term, term, key_of(record)); }
+  template <class Record> void check_control(const Record& record, term_id term) {
+    check_term(record.term, term, key_of(record));
+  }
   void check_term(term_id written, term_id term, const std::string& what) {
-    if (written != term) world_.wrong(fmt::format("I6: {} of term {} was written in term {}", what, written.value, term.value));
+    if (written != term)
+      world_.wrong(fmt::format("I6: {} of term {} was written in term {}", what, written.value, term.value));
   }
 
   world& world_;

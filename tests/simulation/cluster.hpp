@@ -1,6 +1,6 @@
 #pragma once
-// The simulated cluster: nodes as cli/node_process.cpp assembles them, out of the real actors, on the ports of this folder; and
-// their supervisor, which starts a process again when it was killed, removed or refused.
+// The simulated cluster: nodes as cli/node_process.cpp assembles them, out of the real actors, on the ports of this
+// folder; and their supervisor, which starts a process again when it was killed, removed or refused.
 
 #include <sstream>
 
@@ -29,10 +29,14 @@ public:
     std::uint32_t scorers = 1;
     process_ptr life;
     bool starting = false;
-    sim_duration scorer_pace{0};                 ///< of each batch
+    sim_duration scorer_pace{0}; ///< of each batch
   };
 
-  cluster(std::uint64_t seed, canary broken) : room(seed, broken), check(room, uncommitted_rows_max), kafka(room, check), net(room) {
+  cluster(std::uint64_t seed, canary broken)
+      : room(seed, broken)
+      , check(room, uncommitted_rows_max)
+      , kafka(room, check)
+      , net(room) {
     net.detection = removal_timeout;
     room.kill = [this](const process_ptr& who) { kill(who, "at this very message"); };
   }
@@ -51,7 +55,13 @@ public:
 
   std::size_t add_node(std::vector<std::string> roles, std::uint32_t scorers) {
     auto number = nodes.size();
-    nodes.push_back({std::string(1, static_cast<char>('a' + number)), fmt::format("10.0.0.{}:4800", number + 1), std::move(roles), scorers, {}, false, {}});
+    nodes.push_back({std::string(1, static_cast<char>('a' + number)),
+                     fmt::format("10.0.0.{}:4800", number + 1),
+                     std::move(roles),
+                     scorers,
+                     {},
+                     false,
+                     {}});
     net.known_address(nodes.back().address, number);
     return number;
   }
@@ -59,8 +69,10 @@ public:
     if (std::exchange(nodes[number].starting, true)) return;
     room.after(delay, [this, number] {
       nodes[number].starting = false;
-      if (!nodes[number].life) start(number);
-      else start_later(number, 500ms);             // the last life is still on its way out
+      if (!nodes[number].life)
+        start(number);
+      else
+        start_later(number, 500ms); // the last life is still on its way out
     });
   }
   void kill(const process_ptr& who, const std::string& why) {
@@ -71,7 +83,8 @@ public:
   }
   void freeze(const process_ptr& who, sim_duration span) {
     if (!who->alive || who->frozen) return;
-    room.note(fmt::format("freeze {} for {} ms", to_string(who->self), std::chrono::duration_cast<milliseconds>(span).count()));
+    room.note(fmt::format("freeze {} for {} ms", to_string(who->self),
+                          std::chrono::duration_cast<milliseconds>(span).count()));
     room.freeze(who);
     net.froze(who);
     room.after(span, [this, who] {
@@ -101,10 +114,15 @@ public:
   /// A request to a node's door by somebody outside; `done` gets the reply, or a failed one.
   void ask(const process_ptr& who, admin_request request, std::function<void(const admin_reply&)> done) {
     auto door = who->door;
-    room.adopt(nullptr, room.sys.spawn([=](caf::event_based_actor* self, const node_actor& asked) {
-      self->request(asked, 20s, request).then([=](const admin_reply& reply) { done(reply); },
-                                             [=](caf::error& why) { done(admin_reply{false, self->system().render(why)}); });
-    }, door));
+    room.adopt(nullptr, room.sys.spawn(
+                            [=](caf::event_based_actor* self, const node_actor& asked) {
+                              self->request(asked, 20s, request)
+                                  .then([=](const admin_reply& reply) { done(reply); },
+                                        [=](caf::error& why) {
+                                          done(admin_reply{false, self->system().render(why)});
+                                        });
+                            },
+                            door));
   }
   /// Pushes a new version through the admin actor of some node; again through another, until one takes it.
   void push_model() {
@@ -130,20 +148,23 @@ private:
     if (all.empty()) return again("no node");
     auto who = all[room.pick(all.size())];
     room.note("push a model to " + to_string(who->self));
-    ask(who, {"model.begin", fmt::format(R"({{"name":"games","bytes":{}}})", content->size()), {}}, [=, this](const admin_reply& begun) {
-      if (!begun.ok) return again(begun.body);
-      rapidjson::Document answer;
-      answer.Parse(begun.body.c_str());
-      std::string upload = answer["upload"].GetString();
-      ask(who, {"model.chunk", fmt::format(R"({{"upload":"{}","at":0}})", upload), *content}, [=, this](const admin_reply& sent) {
-        if (!sent.ok) return again(sent.body);
-        ask(who, {"model.commit", fmt::format(R"({{"upload":"{}"}})", upload), {}}, [=, this](const admin_reply& done) {
-          if (!done.ok) return again(done.body);
-          ++pushes_done;
-          room.note("pushed: " + done.body);
+    ask(who, {"model.begin", fmt::format(R"({{"name":"games","bytes":{}}})", content->size()), {}},
+        [=, this](const admin_reply& begun) {
+          if (!begun.ok) return again(begun.body);
+          rapidjson::Document answer;
+          answer.Parse(begun.body.c_str());
+          std::string upload = answer["upload"].GetString();
+          ask(who, {"model.chunk", fmt::format(R"({{"upload":"{}","at":0}})", upload), *content},
+              [=, this](const admin_reply& sent) {
+                if (!sent.ok) return again(sent.body);
+                ask(who, {"model.commit", fmt::format(R"({{"upload":"{}"}})", upload), {}},
+                    [=, this](const admin_reply& done) {
+                      if (!done.ok) return again(done.body);
+                      ++pushes_done;
+                      room.note("pushed: " + done.body);
+                    });
+              });
         });
-      });
-    });
   }
 
   /// How long a call to Kafka keeps the caller: out of reach it runs out of time.
@@ -176,7 +197,8 @@ private:
     cfg.seed = room.random();
     cfg.unix_ms = [this] { return room.ms(); };
     auto leases = std::make_shared<std::unique_ptr<lease_writer>>(std::make_unique<sim_lease_writer>(kafka, who));
-    return room.adopt(who, room.sys.spawn(troupe::coordinator, cfg, caf::actor_cast<clerk_actor>(far_desk), dialer, leases));
+    return room.adopt(who,
+                      room.sys.spawn(troupe::coordinator, cfg, caf::actor_cast<clerk_actor>(far_desk), dialer, leases));
   }
 
   ingest_config lane_config(const process_ptr& who, generation_id generation) {
@@ -213,16 +235,20 @@ private:
     if (has("coordinator")) parts->coordinator = who->coordinator = spawn_coordinator(who, parts->dialer);
     if (has("scorer"))
       for (std::uint32_t i = 0; i < at.scorers; ++i)
-        parts->scorers.push_back(room.adopt(who, room.sys.spawn(scorer, scorer_config{i, {}, parts->totals}), scoring(number)));
+        parts->scorers.push_back(
+            room.adopt(who, room.sys.spawn(scorer, scorer_config{i, {}, parts->totals}), scoring(number)));
     who->scorers = parts->scorers;
     std::weak_ptr<process> weak = who;
     if (has("ingest"))
-      parts->spawn_lane = [this, weak](const std::string&, generation_id generation, lane_owner_actor owner) -> result<ingest_actor> {
+      parts->spawn_lane = [this, weak](const std::string&, generation_id generation,
+                                       lane_owner_actor owner) -> result<ingest_actor> {
         auto here = weak.lock();
         auto ports = std::make_shared<lane_ports>(open_lane(kafka, here, pipeline_topics, generation));
         auto cfg = lane_config(here, generation);
-        return room.adopt(here, room.sys.spawn([=](ingest_pointer self, const lane_owner_actor& to) { return ingest(self, cfg, to, std::move(*ports)); },
-                                             owner));
+        return room.adopt(
+            here, room.sys.spawn([=](ingest_pointer self,
+                                     const lane_owner_actor& to) { return ingest(self, cfg, to, std::move(*ports)); },
+                                 owner));
       };
     parts->spawn_admin = [this, weak, books](node_actor door) {
       admin_config cfg;
@@ -256,10 +282,16 @@ private:
     auto pause = 1s;
     auto code = why.category() == caf::atom("troupe") ? static_cast<node_exit>(why.code()) : node_exit{};
     switch (code) {
-      case node_exit::left: pause = 3s; break;
-      case node_exit::removed: break;
-      case node_exit::refused: ++refused; break;
-      default: return room.wrong("the node actor of " + to_string(who->self) + " has ended: " + room.sys.render(why));
+    case node_exit::left:
+      pause = 3s;
+      break;
+    case node_exit::removed:
+      break;
+    case node_exit::refused:
+      ++refused;
+      break;
+    default:
+      return room.wrong("the node actor of " + to_string(who->self) + " has ended: " + room.sys.render(why));
     }
     room.note(to_string(who->self) + " ends: " + room.sys.render(why));
     start_later(who->node, pause + 1s);

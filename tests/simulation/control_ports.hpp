@@ -1,6 +1,7 @@
 #pragma once
-// The control plane's ports in the simulated world. The blocking ones can't block here: the actors that call them (clerk,
-// librarian) get their turns late instead (cluster.hpp), and find Kafka out of reach when the limit would have run out.
+// The control plane's ports in the simulated world. The blocking ones can't block here: the actors that call them
+// (clerk, librarian) get their turns late instead (cluster.hpp), and find Kafka out of reach when the limit would have
+// run out.
 
 #include "tests/simulation/kafka.hpp"
 
@@ -10,7 +11,11 @@ namespace troupe::sim {
 class log_feed : public std::enable_shared_from_this<log_feed> {
 public:
   log_feed(broker& b, process_ptr who, std::string topic, std::int64_t tail)
-    : kafka_(b), who_(std::move(who)), topic_(std::move(topic)), tail_(tail), last_contact_(b.room().now()) {}
+      : kafka_(b)
+      , who_(std::move(who))
+      , topic_(std::move(topic))
+      , tail_(tail)
+      , last_contact_(b.room().now()) {}
 
   void start() { fetch_later(kafka_.room().between(1ms, 30ms)); }
   void news() {
@@ -51,7 +56,7 @@ private:
 class sim_log_reader final : public log_reader {
 public:
   sim_log_reader(broker& kafka, const process_ptr& who, const std::string& topic, std::int64_t tail, bool deaf_later)
-    : feed_(std::make_shared<log_feed>(kafka, who, topic, tail)) {
+      : feed_(std::make_shared<log_feed>(kafka, who, topic, tail)) {
     std::erase_if(kafka.feeds, [](auto& old) { return old.expired(); });
     kafka.feeds.push_back(feed_);
     feed_->start();
@@ -117,7 +122,9 @@ inline void broker::compact_control() {
 
 class sim_control_writer final : public control_writer {
 public:
-  sim_control_writer(broker& kafka, process_ptr who) : kafka_(kafka), who_(std::move(who)) {}
+  sim_control_writer(broker& kafka, process_ptr who)
+      : kafka_(kafka)
+      , who_(std::move(who)) {}
   result<void> open(milliseconds) override {
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     epoch_ = ++kafka_.control_epoch;
@@ -127,7 +134,8 @@ public:
     auto& random = kafka_.room();
     if (!epoch_) return fail(errc::fenced, "the writer is lost");
     if (!kafka_.reachable(who_)) return lost();
-    if (*epoch_ != kafka_.control_epoch && random.broken_on_purpose != canary::no_fencing) return fail(errc::fenced, "somebody newer rules");
+    if (*epoch_ != kafka_.control_epoch && random.broken_on_purpose != canary::no_fencing)
+      return fail(errc::fenced, "somebody newer rules");
     if (random.chance(kafka_.append_fails_percent)) return fail(errc::unavailable, "not enough replicas");
     auto first = kafka_.append_control(records);
     if (random.chance(kafka_.append_fails_percent)) return lost();
@@ -146,7 +154,9 @@ private:
 
 class sim_lease_writer final : public lease_writer {
 public:
-  sim_lease_writer(broker& kafka, process_ptr who) : kafka_(kafka), who_(std::move(who)) {}
+  sim_lease_writer(broker& kafka, process_ptr who)
+      : kafka_(kafka)
+      , who_(std::move(who)) {}
   void beat(std::string value) override {
     auto& kafka = kafka_;
     auto who = who_;
@@ -154,6 +164,7 @@ public:
       if (kafka.reachable(who)) kafka.append_lease(value);
     });
   }
+
 private:
   broker& kafka_;
   process_ptr who_;
@@ -161,12 +172,15 @@ private:
 
 class sim_offset_store final : public offset_store {
 public:
-  sim_offset_store(broker& kafka, process_ptr who) : kafka_(kafka), who_(std::move(who)) {}
+  sim_offset_store(broker& kafka, process_ptr who)
+      : kafka_(kafka)
+      , who_(std::move(who)) {}
   result<std::vector<committed_offset>> committed(const std::string& group, std::span<const topic_partition> where,
                                                   milliseconds) override {
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     std::vector<committed_offset> found;
-    for (auto& one : where) found.push_back(kafka_.store.committed(group, one).value_or(committed_offset{one, std::nullopt, {}}));
+    for (auto& one : where)
+      found.push_back(kafka_.store.committed(group, one).value_or(committed_offset{one, std::nullopt, {}}));
     return found;
   }
   result<void> commit(const std::string& group, std::span<const committed_offset> offsets, milliseconds) override {
@@ -174,15 +188,18 @@ public:
     for (auto& entry : offsets) kafka_.commit(nullptr, group, entry.where, *entry.offset, entry.metadata);
     return {};
   }
-  result<std::vector<std::pair<std::int64_t, std::int64_t>>> bounds(std::span<const topic_partition> where, milliseconds) override {
+  result<std::vector<std::pair<std::int64_t, std::int64_t>>> bounds(std::span<const topic_partition> where,
+                                                                    milliseconds) override {
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     std::vector<std::pair<std::int64_t, std::int64_t>> found;
     for (auto& one : where) found.emplace_back(0, kafka_.store.log(one.topic, one.partition).end);
     return found;
   }
-  result<std::vector<std::int64_t>> at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>>, milliseconds) override {
+  result<std::vector<std::int64_t>> at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>>,
+                                                  milliseconds) override {
     return fail(errc::unsupported, "not simulated");
   }
+
 private:
   broker& kafka_;
   process_ptr who_;
@@ -190,14 +207,18 @@ private:
 
 class sim_topic_catalog final : public topic_catalog {
 public:
-  sim_topic_catalog(broker& kafka, process_ptr who) : kafka_(kafka), who_(std::move(who)) {}
+  sim_topic_catalog(broker& kafka, process_ptr who)
+      : kafka_(kafka)
+      , who_(std::move(who)) {}
   result<std::vector<topic_info>> find(std::span<const std::string> names, milliseconds) override {
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     std::vector<topic_info> found;
     for (auto& name : names)
-      if (kafka_.store.topics.contains(name)) found.push_back({name, static_cast<std::int32_t>(kafka_.store.topics.at(name).size())});
+      if (kafka_.store.topics.contains(name))
+        found.push_back({name, static_cast<std::int32_t>(kafka_.store.topics.at(name).size())});
     return found;
   }
+
 private:
   broker& kafka_;
   process_ptr who_;
@@ -205,7 +226,9 @@ private:
 
 class sim_model_store final : public model_store {
 public:
-  sim_model_store(broker& kafka, process_ptr who) : kafka_(kafka), who_(std::move(who)) {}
+  sim_model_store(broker& kafka, process_ptr who)
+      : kafka_(kafka)
+      , who_(std::move(who)) {}
   result<blob_location> put(std::span<const char> content, const std::string& sha256, milliseconds) override {
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     auto first = static_cast<std::int64_t>(kafka_.models.size());
@@ -215,9 +238,11 @@ public:
   result<std::vector<char>> get(const blob_location& where, milliseconds) override {
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     auto found = kafka_.models.find(where.first_offset);
-    if (found == kafka_.models.end() || found->second.first != where.sha256) return fail(errc::not_found, "no such model");
+    if (found == kafka_.models.end() || found->second.first != where.sha256)
+      return fail(errc::not_found, "no such model");
     return found->second.second;
   }
+
 private:
   broker& kafka_;
   process_ptr who_;

@@ -1,6 +1,7 @@
 #pragma once
-// Kafka in the simulated world: the storage of tests/support/fake_ports.hpp behind ports in which everything takes simulated time, can
-// be out of reach, and can be lost half way. The log readers and blocking ports of the control plane are in control_ports.hpp.
+// Kafka in the simulated world: the storage of tests/support/fake_ports.hpp behind ports in which everything takes
+// simulated time, can be out of reach, and can be lost half way. The log readers and blocking ports of the control
+// plane are in control_ports.hpp.
 
 #include <set>
 
@@ -13,16 +14,18 @@ class lane_link;
 
 class broker {
 public:
-  broker(world& w, checker& c) : world_(w), check_(c) {}
+  broker(world& w, checker& c)
+      : world_(w)
+      , check_(c) {}
 
   bool down = false;
-  std::set<std::size_t> cut_off;                 ///< nodes that can't reach it
+  std::set<std::size_t> cut_off; ///< nodes that can't reach it
   unsigned commit_fails_percent = 0, append_fails_percent = 1;
-  std::uint64_t control_epoch = 0;               ///< of the newest control writer
+  std::uint64_t control_epoch = 0; ///< of the newest control writer
   std::vector<std::weak_ptr<lane_link>> lanes;
   std::vector<std::weak_ptr<log_feed>> feeds;
   testing::fake_kafka store;
-  std::map<std::int64_t, std::pair<std::string, std::vector<char>>> models;  ///< by first offset
+  std::map<std::int64_t, std::pair<std::string, std::vector<char>>> models; ///< by first offset
   std::uint64_t lanes_opened = 0;
 
   [[nodiscard]] bool reachable(const process_ptr& who) const {
@@ -35,10 +38,12 @@ public:
   void write(lane_memory& lane, const lane_topics& topics, produce_record::target to, std::int32_t partition,
              testing::fake_record record) {
     auto copy = record;
-    store.append(to == produce_record::target::output ? topics.output_topic : topics.dead_letter_topic, partition, std::move(record));
+    store.append(to == produce_record::target::output ? topics.output_topic : topics.dead_letter_topic, partition,
+                 std::move(record));
     check_.outcome_written(lane, to, partition, copy);
   }
-  void commit(lane_memory* lane, const std::string& group, const topic_partition& where, std::int64_t offset, const std::string& metadata) {
+  void commit(lane_memory* lane, const std::string& group, const topic_partition& where, std::int64_t offset,
+              const std::string& metadata) {
     store.groups[group][where] = {where, offset, metadata};
     check_.committed(lane, where, offset);
   }
@@ -60,7 +65,9 @@ private:
 class lane_link : public std::enable_shared_from_this<lane_link> {
 public:
   lane_link(broker& b, process_ptr who, lane_topics topics, generation_id generation)
-    : kafka(b), memory{std::move(who), generation, {}, {}}, topics_(std::move(topics)) {}
+      : kafka(b)
+      , memory{std::move(who), generation, {}, {}}
+      , topics_(std::move(topics)) {}
 
   static constexpr sim_duration message_timeout = 10s;
 
@@ -68,9 +75,19 @@ public:
   lane_memory memory;
   bool source_open = true, sink_open = true, sink_fails = false, sink_lost = false;
 
-  struct slot_state { topic_partition where; std::int64_t next = 0, fetched = 0, end_told = -1; bool reading = true; };
+  struct slot_state {
+    topic_partition where;
+    std::int64_t next = 0, fetched = 0, end_told = -1;
+    bool reading = true;
+  };
   std::map<std::uint32_t, slot_state> slots;
-  struct queued { produce_record::target to; std::int32_t partition; testing::fake_record record; std::uint64_t token; sim_time since; };
+  struct queued {
+    produce_record::target to;
+    std::int32_t partition;
+    testing::fake_record record;
+    std::uint64_t token;
+    sim_time since;
+  };
   std::deque<queued> queue;
   std::vector<source_event> events;
   std::vector<delivery> deliveries;
@@ -112,8 +129,10 @@ private:
   /// What is on the wire happens even if the process dies meanwhile; a frozen one goes on later.
   void after_anyway(sim_duration delay, std::function<void()> what) {
     room().after(delay, [me = shared_from_this(), what = std::move(what)]() mutable {
-      if (me->who()->frozen) me->who()->thawed.push_back([me, what = std::move(what)] { what(); });
-      else what();
+      if (me->who()->frozen)
+        me->who()->thawed.push_back([me, what = std::move(what)] { what(); });
+      else
+        what();
     });
   }
   void fetch() {
@@ -153,8 +172,10 @@ private:
   }
   void answer(std::size_t count, bool ok, const std::vector<std::uint64_t>& tokens) {
     for (std::size_t i = 0; i < count; ++i) {
-      if (!deliveries.empty() && deliveries.back().token == tokens[i] && deliveries.back().ok == ok) ++deliveries.back().count;
-      else deliveries.push_back({tokens[i], 1, ok, ok ? "" : "simulated"});
+      if (!deliveries.empty() && deliveries.back().token == tokens[i] && deliveries.back().ok == ok)
+        ++deliveries.back().count;
+      else
+        deliveries.push_back({tokens[i], 1, ok, ok ? "" : "simulated"});
     }
     wake();
   }
@@ -178,7 +199,8 @@ inline void lane_link::write_front(std::size_t count) {
     if (broken == canary::old_version && output && now)
       for (auto& [name, value] : next.record.headers)
         if (name == "troupe.model") value = "games@1";
-    if (broken == canary::wrong_value && output && now && next.record.value) next.record.value = R"({"id":0,"pred":-12345.0})";
+    if (broken == canary::wrong_value && output && now && next.record.value)
+      next.record.value = R"({"id":0,"pred":-12345.0})";
     kafka.write(memory, topics_, next.to, next.partition, next.record);
     if (broken == canary::repeated_rows && now) kafka.write(memory, topics_, next.to, next.partition, next.record);
   }
@@ -190,7 +212,8 @@ inline void lane_link::flush() {
   auto& random = room();
   if (!who()->alive || !sink_open) {
     // The last request may have been on the wire.
-    if (!sink_lost && !kafka.down && !kafka.cut_off.contains(who()->node) && random.chance(50)) write_front(random.pick(queue.size() + 1));
+    if (!sink_lost && !kafka.down && !kafka.cut_off.contains(who()->node) && random.chance(50))
+      write_front(random.pick(queue.size() + 1));
     queue.clear();
     return;
   }
@@ -198,7 +221,7 @@ inline void lane_link::flush() {
   for (auto& entry : queue) tokens.push_back(entry.token);
   bool reachable = kafka.reachable(who());
   if (sink_lost || sink_fails || (!reachable && random.now() - queue.front().since > message_timeout)) {
-    sink_lost = true;                            // no gaps: after a failure nothing gets through any more
+    sink_lost = true; // no gaps: after a failure nothing gets through any more
     queue.clear();
     return after_me(random.between(0ms, 5ms), [this, tokens] { answer(tokens.size(), false, tokens); });
   }
@@ -217,7 +240,8 @@ inline void lane_link::flush() {
 
 class sim_source final : public row_source {
 public:
-  explicit sim_source(std::shared_ptr<lane_link> link) : link_(std::move(link)) {}
+  explicit sim_source(std::shared_ptr<lane_link> link)
+      : link_(std::move(link)) {}
   ~sim_source() override {
     link_->source_open = false;
     link_->wake_source = nullptr;
@@ -262,11 +286,12 @@ public:
   }
 
 private:
-  void drain_slot(std::uint32_t number, lane_link::slot_state& slot, std::size_t max_rows, std::size_t max_bytes, std::size_t& rows,
-                  std::size_t& bytes, row_visitor& visitor) {
+  void drain_slot(std::uint32_t number, lane_link::slot_state& slot, std::size_t max_rows, std::size_t max_bytes,
+                  std::size_t& rows, std::size_t& bytes, row_visitor& visitor) {
     auto& log = link_->kafka.store.log(slot.where.topic, slot.where.partition);
-    auto at = std::lower_bound(log.records.begin(), log.records.end(), slot.next,
-                               [](const testing::fake_record& record, std::int64_t offset) { return record.offset < offset; });
+    auto at = std::lower_bound(
+        log.records.begin(), log.records.end(), slot.next,
+        [](const testing::fake_record& record, std::int64_t offset) { return record.offset < offset; });
     for (; at != log.records.end() && at->offset < slot.fetched && rows < max_rows && bytes < max_bytes; ++at, ++rows) {
       current_ = &*at;
       visitor.row({number, at->offset, at->timestamp_ms, at->key, at->value, !at->headers.empty()});
@@ -290,7 +315,8 @@ private:
 
 class sim_sink final : public row_sink {
 public:
-  explicit sim_sink(std::shared_ptr<lane_link> link) : link_(std::move(link)) {}
+  explicit sim_sink(std::shared_ptr<lane_link> link)
+      : link_(std::move(link)) {}
   ~sim_sink() override {
     link_->sink_open = false;
     link_->wake_sink = nullptr;
@@ -299,7 +325,8 @@ public:
   std::size_t produce(std::span<const produce_record> records) override {
     constexpr std::size_t queue_max = 300;
     std::size_t taken = 0;
-    for (; taken < records.size() && link_->queue.size() < queue_max; ++taken) link_->queue.push_back(copy(records[taken]));
+    for (; taken < records.size() && link_->queue.size() < queue_max; ++taken)
+      link_->queue.push_back(copy(records[taken]));
     if (taken > 0) link_->flush_soon();
     if (taken < records.size()) link_->after_me(10ms, [link = link_] { link->wake(); });
     return taken;
@@ -310,7 +337,8 @@ public:
   }
   std::int32_t partition_count(produce_record::target to) override {
     if (!link_->has_metadata) return 0;
-    auto& name = to == produce_record::target::output ? link_->topics().output_topic : link_->topics().dead_letter_topic;
+    auto& name =
+        to == produce_record::target::output ? link_->topics().output_topic : link_->topics().dead_letter_topic;
     return static_cast<std::int32_t>(link_->kafka.store.topics.at(name).size());
   }
   std::size_t record_bytes_max(produce_record::target) override { return 1u << 20; }
@@ -322,15 +350,18 @@ private:
     if (!from.null_value) record.value = std::string{from.value};
     record.timestamp_ms = from.timestamp_ms;
     for (auto& header : from.headers)
-      record.headers.emplace_back(std::string{header.name}, header.value ? std::optional{std::string{*header.value}} : std::nullopt);
+      record.headers.emplace_back(std::string{header.name},
+                                  header.value ? std::optional{std::string{*header.value}} : std::nullopt);
     auto count = static_cast<std::size_t>(partition_count(from.to));
-    auto partition = from.partition >= 0 ? from.partition : testing::fake_kafka::partition_of(record.key.value_or(""), count);
+    auto partition =
+        from.partition >= 0 ? from.partition : testing::fake_kafka::partition_of(record.key.value_or(""), count);
     return {from.to, partition, std::move(record), from.token, link_->room().now()};
   }
   std::shared_ptr<lane_link> link_;
 };
 
-inline lane_ports open_lane(broker& kafka, const process_ptr& who, const lane_topics& topics, generation_id generation) {
+inline lane_ports open_lane(broker& kafka, const process_ptr& who, const lane_topics& topics,
+                            generation_id generation) {
   auto link = std::make_shared<lane_link>(kafka, who, topics, generation);
   ++kafka.lanes_opened;
   std::erase_if(kafka.lanes, [](auto& old) { return old.expired(); });

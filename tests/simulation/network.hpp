@@ -1,7 +1,8 @@
 #pragma once
-// The network between simulated processes, with the habits of CAF's BASP: first in, first out in each direction; no loss while
-// connected; what is in flight when a connection is cut is gone without a word; both sides hear of the end (DOWN of every
-// handle) after the detection time; old handles stay dead after the cut is healed. What crosses it is serialised, as it would be.
+// The network between simulated processes, with the habits of CAF's BASP: first in, first out in each direction; no
+// loss while connected; what is in flight when a connection is cut is gone without a word; both sides hear of the end
+// (DOWN of every handle) after the detection time; old handles stay dead after the cut is healed. What crosses it is
+// serialised, as it would be.
 
 #include <map>
 #include <set>
@@ -23,22 +24,23 @@ public:
   struct connection {
     std::array<process_ptr, 2> ends;
     bool up = true, lossy = false, local = false;
-    std::array<bool, 2> closed{};                                  ///< that end has heard of it
+    std::array<bool, 2> closed{}; ///< that end has heard of it
     std::array<sim_time, 2> last{};
-    std::array<std::map<caf::actor_id, caf::strong_actor_ptr>, 2> handles;   ///< by the end that uses them
+    std::array<std::map<caf::actor_id, caf::strong_actor_ptr>, 2> handles; ///< by the end that uses them
     sim_duration latency_max{};
   };
   using connection_ptr = std::shared_ptr<connection>;
 
-  explicit network(world& w) : world_(w) {}
+  explicit network(world& w)
+      : world_(w) {}
   ~network() {
     for (auto& link : connections_)
       for (int side : {0, 1}) close(link, side);
   }
 
   sim_duration latency_max = 5ms;
-  sim_duration detection = 2s;                                     ///< middleman.connection-timeout
-  std::map<std::string, process_ptr> listening;                    ///< address -> who
+  sim_duration detection = 2s;                  ///< middleman.connection-timeout
+  std::map<std::string, process_ptr> listening; ///< address -> who
 
   /// A handle for an actor of the same process whose messages, and answers, take a while.
   caf::strong_actor_ptr slow_handle(const process_ptr& who, const caf::strong_actor_ptr& target, sim_duration most) {
@@ -76,7 +78,8 @@ public:
     }
     std::erase_if(connections_, [](auto& link) { return !link->ends[0]->alive && !link->ends[1]->alive; });
   }
-  /// A frozen process does not answer heartbeats; the others give up on it after the detection time. It hears when it is thawed.
+  /// A frozen process does not answer heartbeats; the others give up on it after the detection time. It hears when it
+  /// is thawed.
   void froze(const process_ptr& who) {
     auto freeze = who->freezes;
     world_.after(detection, [this, who, freeze] {
@@ -95,7 +98,11 @@ private:
   class proxy final : public caf::actor_proxy {
   public:
     proxy(caf::actor_config& cfg, network* net, connection_ptr link, int side, caf::strong_actor_ptr target)
-      : actor_proxy(cfg), net_(net), link_(std::move(link)), side_(side), target_(std::move(target)) {}
+        : actor_proxy(cfg)
+        , net_(net)
+        , link_(std::move(link))
+        , side_(side)
+        , target_(std::move(target)) {}
     void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
       if (link_) net_->transmit(link_, side_, std::move(what), target_);
     }
@@ -104,6 +111,7 @@ private:
       target_ = nullptr;
       cleanup(std::move(why), context);
     }
+
   private:
     network* net_;
     connection_ptr link_;
@@ -121,8 +129,8 @@ private:
     auto& known = link->handles[static_cast<std::size_t>(side)][target->id()];
     if (!known) {
       caf::actor_config cfg;
-      known = caf::make_actor<proxy, caf::strong_actor_ptr>(world_.sys.next_actor_id(), world_.sys.node(), &world_.sys, cfg, this,
-                                                            link, side, target);
+      known = caf::make_actor<proxy, caf::strong_actor_ptr>(world_.sys.next_actor_id(), world_.sys.node(), &world_.sys,
+                                                            cfg, this, link, side, target);
     }
     return known;
   }
@@ -143,20 +151,23 @@ private:
     return copy;
   }
 
-  void transmit(const connection_ptr& link, int side, caf::mailbox_element_ptr element, const caf::strong_actor_ptr& target) {
+  void transmit(const connection_ptr& link, int side, caf::mailbox_element_ptr element,
+                const caf::strong_actor_ptr& target) {
     auto from = static_cast<std::size_t>(side);
-    if (!link->up || link->closed[from]) return;                   // nobody there, nobody says so
+    if (!link->up || link->closed[from]) return; // nobody there, nobody says so
     auto sender = element->sender ? handle(link, 1 - side, element->sender) : nullptr;
-    auto content = link->local ? std::optional{element->move_content_to_message()} : over_the_wire(element->move_content_to_message());
+    auto content = link->local ? std::optional{element->move_content_to_message()}
+                               : over_the_wire(element->move_content_to_message());
     if (!content) return;
     auto when = std::max(link->last[from], world_.now() + world_.between(0ms, link->latency_max));
     link->last[from] = when;
-    world_.after(when - world_.now(), [this, link, side, target, sender, mid = element->mid, what = std::move(*content)]() mutable {
-      auto& receiver = *link->ends[static_cast<std::size_t>(1 - side)];
-      if (link->lossy || link->closed[static_cast<std::size_t>(1 - side)] || !receiver.alive) return;
-      ++delivered;
-      target->enqueue(caf::make_mailbox_element(std::move(sender), mid, {}, std::move(what)), nullptr);
-    });
+    world_.after(when - world_.now(),
+                 [this, link, side, target, sender, mid = element->mid, what = std::move(*content)]() mutable {
+                   auto& receiver = *link->ends[static_cast<std::size_t>(1 - side)];
+                   if (link->lossy || link->closed[static_cast<std::size_t>(1 - side)] || !receiver.alive) return;
+                   ++delivered;
+                   target->enqueue(caf::make_mailbox_element(std::move(sender), mid, {}, std::move(what)), nullptr);
+                 });
   }
 
   void break_link(const connection_ptr& link) {
@@ -171,7 +182,8 @@ private:
     if (std::exchange(link->closed[static_cast<std::size_t>(side)], true)) return;
     auto handles = std::exchange(link->handles[static_cast<std::size_t>(side)], {});
     for (auto& [id, known] : handles)
-      static_cast<proxy*>(caf::actor_cast<caf::abstract_actor*>(known))->kill_proxy(nullptr, caf::exit_reason::remote_link_unreachable);
+      static_cast<proxy*>(caf::actor_cast<caf::abstract_actor*>(known))
+          ->kill_proxy(nullptr, caf::exit_reason::remote_link_unreachable);
   }
   connection_ptr connect(const process_ptr& from, const process_ptr& to) {
     for (auto& link : connections_)
@@ -186,7 +198,11 @@ private:
   }
 
   /// What connecting to an address comes to, and after how long.
-  struct attempt { probe_answer answer; sim_duration takes; process_ptr who; };
+  struct attempt {
+    probe_answer answer;
+    sim_duration takes;
+    process_ptr who;
+  };
   attempt knock(const process_ptr& from, const std::string& address) {
     auto quick = world_.between(0ms, latency_max);
     for (auto& [known, node] : nodes_)
@@ -221,36 +237,40 @@ inline dialer_actor network::spawn_dialer(const process_ptr& who) {
   };
   // CAF 0.17 makes a null reference of an empty list of arguments, which checked builds do not take: so there is one.
   struct dialer_tag {};
-  auto dialer = world_.sys.spawn([this, who](caf::stateful_actor<state>* self, dialer_tag) -> caf::behavior {
-    auto in = [self](sim_duration delay, std::function<void()> what) {
-      auto id = self->state.next++;
-      self->state.due[id] = std::move(what);
-      self->delayed_send(self, delay, id);
-    };
-    return {
-      [=, this](const dial& target) -> caf::result<dialed> {
-        auto reply = self->make_response_promise<caf::typed_response_promise<dialed>>();
-        auto found = knock(who, target.address);
-        if (found.answer != probe_answer::open)
-          in(found.takes, [=]() mutable { reply.deliver(dialed{{}, found.answer == probe_answer::refused, target.address + " does not answer"}); });
-        else if (found.who->frozen)
-          in(2s, [=]() mutable { reply.deliver(dialed{{}, false, target.address + ": handshake failed"}); });
-        else
-          in(found.takes, [=, this]() mutable { reply.deliver(shake_hands(who, found.who)); });
-        return reply;
+  auto dialer = world_.sys.spawn(
+      [this, who](caf::stateful_actor<state>* self, dialer_tag) -> caf::behavior {
+        auto in = [self](sim_duration delay, std::function<void()> what) {
+          auto id = self->state.next++;
+          self->state.due[id] = std::move(what);
+          self->delayed_send(self, delay, id);
+        };
+        return {
+            [=, this](const dial& target) -> caf::result<dialed> {
+              auto reply = self->make_response_promise<caf::typed_response_promise<dialed>>();
+              auto found = knock(who, target.address);
+              if (found.answer != probe_answer::open)
+                in(found.takes, [=]() mutable {
+                  reply.deliver(dialed{{}, found.answer == probe_answer::refused, target.address + " does not answer"});
+                });
+              else if (found.who->frozen)
+                in(2s, [=]() mutable { reply.deliver(dialed{{}, false, target.address + ": handshake failed"}); });
+              else
+                in(found.takes, [=, this]() mutable { reply.deliver(shake_hands(who, found.who)); });
+              return reply;
+            },
+            [=, this](const probe& target) -> caf::result<probe_answer> {
+              auto reply = self->make_response_promise<caf::typed_response_promise<probe_answer>>();
+              auto found = knock(who, target.address);
+              in(found.takes, [=]() mutable { reply.deliver(found.answer); });
+              return reply;
+            },
+            [self](std::uint64_t id) {
+              auto due = self->state.due.extract(id);
+              due.mapped()();
+            },
+        };
       },
-      [=, this](const probe& target) -> caf::result<probe_answer> {
-        auto reply = self->make_response_promise<caf::typed_response_promise<probe_answer>>();
-        auto found = knock(who, target.address);
-        in(found.takes, [=]() mutable { reply.deliver(found.answer); });
-        return reply;
-      },
-      [self](std::uint64_t id) {
-        auto due = self->state.due.extract(id);
-        due.mapped()();
-      },
-    };
-  }, dialer_tag{});
+      dialer_tag{});
   return caf::actor_cast<dialer_actor>(caf::actor_cast<caf::strong_actor_ptr>(world_.adopt(who, dialer)));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// One run: a cluster, rows that trickle in, faults drawn from the seed; then peace, in which everything has to come right.
+// One run: a cluster, rows that trickle in, faults drawn from the seed; then peace, in which everything has to come
+// right.
 
 #include "tests/simulation/cluster.hpp"
 
@@ -10,12 +11,13 @@ struct outcome {
   std::string history;
   std::uint64_t trace = 0, steps = 0, repeated = 0;
   std::size_t rows = 0, lives = 0, versions = 0;
-  std::int64_t took_ms = 0;                      ///< of simulated time
+  std::int64_t took_ms = 0; ///< of simulated time
 };
 
 class scenario {
 public:
-  scenario(std::uint64_t seed, canary broken = canary::none, bool print = false) : c_(seed, broken) {
+  scenario(std::uint64_t seed, canary broken = canary::none, bool print = false)
+      : c_(seed, broken) {
     room().print = print;
     if (print) spdlog::set_level(spdlog::level::debug);
     for (auto* topic : {"control", "lease"}) c_.kafka.store.create(topic, 1);
@@ -47,8 +49,15 @@ public:
     if (auto why = unsettled(); !why.empty() && room().wrongs().empty()) room().wrong("after 90 s of peace: " + why);
     if (room().wrongs().empty()) ask_everybody();
     check_repetitions();
-    outcome o{room().wrongs(), {}, room().trace(), room().steps(), c_.check.repeated(), c_.check.total(), c_.lives,
-              c_.pushes_done, std::chrono::duration_cast<milliseconds>(took).count()};
+    outcome o{room().wrongs(),
+              {},
+              room().trace(),
+              room().steps(),
+              c_.check.repeated(),
+              c_.check.total(),
+              c_.lives,
+              c_.pushes_done,
+              std::chrono::duration_cast<milliseconds>(took).count()};
     if (!o.wrongs.empty()) o.history = room().history();
     return o;
   }
@@ -74,13 +83,14 @@ private:
     if (room().chance(80)) record.key = fmt::format("player{}", room().pick(40));
     record.timestamp_ms = room().ms();
     auto id = rows_++;
-    double a = static_cast<double>(room().pick(10)), b = static_cast<double>(room().pick(10)), c = static_cast<double>(room().pick(10));
+    double a = static_cast<double>(room().pick(10)), b = static_cast<double>(room().pick(10)),
+           c = static_cast<double>(room().pick(10));
     bool bad = room().chance(5);
     if (!bad) {
       record.value = fmt::format(R"({{"a":{},"b":{},"c":{},"id":{}}})", a, b, c, id);
     } else {
-      static const std::vector<std::optional<std::string>> kinds{std::nullopt, "", "{", "[1]", R"({"a":1,"b":2})",
-                                                                 R"({"a":1,"b":2,"c":"x"})", R"({"a":1,"b":2,"c":1e999})"};
+      static const std::vector<std::optional<std::string>> kinds{
+          std::nullopt, "", "{", "[1]", R"({"a":1,"b":2})", R"({"a":1,"b":2,"c":"x"})", R"({"a":1,"b":2,"c":1e999})"};
       record.value = kinds[room().pick(kinds.size())];
     }
     c_.kafka.append_row(partition, std::move(record), bad, a + 2 * b + 3 * c);
@@ -92,23 +102,42 @@ private:
   void fault() {
     auto who = anybody();
     switch (room().pick(17)) {
-      case 0:
-      case 1: if (who) c_.kill(who, ""); return;
-      case 2: if (who) who->dies_after = 1 + room().pick(300); return;
-      case 3: if (auto ruler = c_.coordinator()) ruler->dies_after = 1 + room().pick(100); return;
-      case 4: if (auto ruler = c_.coordinator()) c_.freeze(ruler, room().between(500ms, 7s)); return;
-      case 5:
-      case 6: if (who) c_.freeze(who, room().between(100ms, 9s)); return;
-      case 7:
-      case 8: return cut_nodes();
-      case 9:
-      case 10: return cut_kafka(any_node());
-      case 11: return outage();
-      case 12: if (who) c_.leave(who); return;
-      case 13: return c_.push_model();
-      case 14: return slow_scorer(any_node());
-      case 15: return lose_delivery();
-      default: return trouble_at_broker();
+    case 0:
+    case 1:
+      if (who) c_.kill(who, "");
+      return;
+    case 2:
+      if (who) who->dies_after = 1 + room().pick(300);
+      return;
+    case 3:
+      if (auto ruler = c_.coordinator()) ruler->dies_after = 1 + room().pick(100);
+      return;
+    case 4:
+      if (auto ruler = c_.coordinator()) c_.freeze(ruler, room().between(500ms, 7s));
+      return;
+    case 5:
+    case 6:
+      if (who) c_.freeze(who, room().between(100ms, 9s));
+      return;
+    case 7:
+    case 8:
+      return cut_nodes();
+    case 9:
+    case 10:
+      return cut_kafka(any_node());
+    case 11:
+      return outage();
+    case 12:
+      if (who) c_.leave(who);
+      return;
+    case 13:
+      return c_.push_model();
+    case 14:
+      return slow_scorer(any_node());
+    case 15:
+      return lose_delivery();
+    default:
+      return trouble_at_broker();
     }
   }
   void cut_nodes() {
@@ -152,13 +181,14 @@ private:
   }
   void trouble_at_broker() {
     switch (room().pick(3)) {
-      case 0: return c_.kafka.compact_control();
-      case 1:
-        c_.kafka.commit_fails_percent = 60;
-        return room().after(room().between(500ms, 3s), [this] { c_.kafka.commit_fails_percent = 0; });
-      default:
-        c_.kafka.append_fails_percent = 30;
-        return room().after(room().between(500ms, 3s), [this] { c_.kafka.append_fails_percent = 1; });
+    case 0:
+      return c_.kafka.compact_control();
+    case 1:
+      c_.kafka.commit_fails_percent = 60;
+      return room().after(room().between(500ms, 3s), [this] { c_.kafka.commit_fails_percent = 0; });
+    default:
+      c_.kafka.append_fails_percent = 30;
+      return room().after(room().between(500ms, 3s), [this] { c_.kafka.append_fails_percent = 1; });
     }
   }
 
@@ -183,7 +213,9 @@ private:
   std::string unsettled() {
     auto& truth = c_.check.truth();
     if (c_.pushes_done < c_.pushes) return "a model is still being pushed";
-    if (c_.check.waiting() > 0) return fmt::format("{} rows have no outcome, the first is {}", c_.check.waiting(), c_.check.first_without_outcome());
+    if (c_.check.waiting() > 0)
+      return fmt::format("{} rows have no outcome, the first is {}", c_.check.waiting(),
+                         c_.check.first_without_outcome());
     if (!truth.coordinator() || !c_.coordinator()) return "nobody coordinates";
     for (auto& node : c_.nodes) {
       if (!node.life) return "node " + node.name + " is not running";
@@ -196,10 +228,12 @@ private:
       if (owner == truth.partitions().end() || owner->second.state != partition_record::state_kind::granted)
         return to_string(where) + " is granted to nobody";
       if (!truth.is_member(owner->second.node)) return to_string(where) + " is granted to a node that is gone";
-      if (c_.kafka.readers_of(where) != 1) return fmt::format("{} is read by {} lanes", to_string(where), c_.kafka.readers_of(where));
+      if (c_.kafka.readers_of(where) != 1)
+        return fmt::format("{} is read by {} lanes", to_string(where), c_.kafka.readers_of(where));
       auto done = c_.kafka.store.committed(pipeline_topics.group_id, where);
       auto end = c_.kafka.store.log("dsp", where.partition).end;
-      if (!done || (done->offset != end && !c_.check.stale_commit(where))) return fmt::format("{} is committed to {} of {}", to_string(where), done ? done->offset.value_or(-1) : -1, end);
+      if (!done || (done->offset != end && !c_.check.stale_commit(where)))
+        return fmt::format("{} is committed to {} of {}", to_string(where), done ? done->offset.value_or(-1) : -1, end);
     }
     for (auto& [key, model] : truth.models())
       if (model.record.state == model_record::state_kind::staged) return "a model is still staged";
@@ -210,7 +244,8 @@ private:
   std::string status_problem(const admin_reply& reply) {
     rapidjson::Document text;
     text.Parse(reply.body.c_str());
-    if (!reply.ok || text.HasParseError() || !text.IsObject() || !text["cluster"].IsObject() || !text["node"].IsObject())
+    if (!reply.ok || text.HasParseError() || !text.IsObject() || !text["cluster"].IsObject() ||
+        !text["node"].IsObject())
       return "is not what it should be";
     if (!text["node"]["coordinator"].IsString() || !text["node"]["ready"].GetBool()) return "says that it is not ready";
     if (text["node"]["coordinator"].GetString() != c_.coordinator()->self.name) return "names another coordinator";
@@ -224,7 +259,8 @@ private:
       problems->clear();
       for (auto& who : c_.living()) {
         (*problems)[who->self.name] = "does not come";
-        c_.ask(who, {"status", "{}", {}}, [=, this](const admin_reply& reply) { (*problems)[who->self.name] = status_problem(reply); });
+        c_.ask(who, {"status", "{}", {}},
+               [=, this](const admin_reply& reply) { (*problems)[who->self.name] = status_problem(reply); });
       }
       room().run_for(1s);
       std::erase_if(*problems, [](auto& entry) { return entry.second.empty(); });

@@ -44,7 +44,8 @@ options read_options() {
 }
 
 std::string story(std::uint64_t seed, const outcome& o) {
-  std::string text = "seed " + std::to_string(seed) + " (test_simulation -- --seeds 1 --from " + std::to_string(seed) + " --print)\n";
+  std::string text =
+      "seed " + std::to_string(seed) + " (test_simulation -- --seeds 1 --from " + std::to_string(seed) + " --print)\n";
   for (auto& wrong : o.wrongs) text += "  " + wrong + "\n";
   return text + "the end of its history:\n" + o.history;
 }
@@ -70,23 +71,28 @@ BOOST_AUTO_TEST_CASE(cluster__faults_from_seeds__every_invariant_holds) {
     sum.lives += o.lives;
     slowest = std::max(slowest, o.took_ms);
   }
-  std::cout << fmt::format("{} seeds from {}: {} rows, {} repeated, {} lives of nodes, {} messages, peace after {} ms at most\n",
-                           seed - opts.from, opts.from, sum.rows, sum.repeated, sum.lives, sum.steps, slowest);
+  std::cout << fmt::format(
+      "{} seeds from {}: {} rows, {} repeated, {} lives of nodes, {} messages, peace after {} ms at most\n",
+      seed - opts.from, opts.from, sum.rows, sum.repeated, sum.lives, sum.steps, slowest);
 }
 
 // What is broken on purpose has to be found, under the name of the invariant that it breaks.
 BOOST_AUTO_TEST_CASE(canary__planted_fault__is_caught) {
-  struct planted { canary what; const char* name; std::vector<std::string> caught_as; };
+  struct planted {
+    canary what;
+    const char* name;
+    std::vector<std::string> caught_as;
+  };
   const std::vector<planted> all{
-    {canary::lost_row, "lost_row", {"I1", "I2", "after 90 s of peace"}},
-    {canary::repeated_rows, "repeated_rows", {"I3"}},
-    {canary::swapped_rows, "swapped_rows", {"I3"}},
-    {canary::early_commit, "early_commit", {"I2"}},
-    {canary::old_version, "old_version", {"I4"}},
-    {canary::wrong_value, "wrong_value", {"I4"}},
-    {canary::no_fencing, "no_fencing", {"I6"}},
-    {canary::kept_partition, "kept_partition", {"two lanes", "I3", "I1", "after 90 s of peace"}},
-    {canary::deaf_node, "deaf_node", {"after 90 s of peace", "two lanes"}},
+      {canary::lost_row, "lost_row", {"I1", "I2", "after 90 s of peace"}},
+      {canary::repeated_rows, "repeated_rows", {"I3"}},
+      {canary::swapped_rows, "swapped_rows", {"I3"}},
+      {canary::early_commit, "early_commit", {"I2"}},
+      {canary::old_version, "old_version", {"I4"}},
+      {canary::wrong_value, "wrong_value", {"I4"}},
+      {canary::no_fencing, "no_fencing", {"I6"}},
+      {canary::kept_partition, "kept_partition", {"two lanes", "I3", "I1", "after 90 s of peace"}},
+      {canary::deaf_node, "deaf_node", {"after 90 s of peace", "two lanes"}},
   };
   for (auto& one : all) {
     bool caught = false;

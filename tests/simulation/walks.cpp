@@ -19,7 +19,8 @@ struct walk {
     for (auto* topic : {"control", "lease"}) c.kafka.store.create(topic, 1);
     for (auto* topic : {"dsp", "preds", "dsp.dlq"}) c.kafka.store.create(topic, partitions);
     c.kafka.append_fails_percent = 0;
-    for (std::size_t i = 0; i < nodes; ++i) c.start_later(c.add_node({"ingest", "scorer", "coordinator"}, 1), milliseconds(100 * i));
+    for (std::size_t i = 0; i < nodes; ++i)
+      c.start_later(c.add_node({"ingest", "scorer", "coordinator"}, 1), milliseconds(100 * i));
     c.push_model();
     c.room.run_for(4s);
     flow();
@@ -98,7 +99,7 @@ BOOST_AUTO_TEST_CASE(node_that_only_scores__gets_batches__and_no_partition) {
   w.c.nodes[0].scorer_pace = 500ms;
   auto helper = w.c.add_node({"scorer"}, 2);
   w.c.start_later(helper, 0ms);
-  BOOST_TEST(w.outcomes_within(4s) > 250u);      // one alone does 40 a second
+  BOOST_TEST(w.outcomes_within(4s) > 250u); // one alone does 40 a second
   BOOST_TEST(w.owners() == "aaaa");
   BOOST_TEST(w.wrongs() == "");
 }
@@ -108,7 +109,7 @@ BOOST_AUTO_TEST_CASE(coordinator_is_killed__rows_flow_on__another_rules_within_s
   auto ruler = w.c.coordinator();
   auto term = w.c.check.truth().term();
   w.c.kill(ruler, "on purpose");
-  BOOST_TEST(w.outcomes_within(1s) > 50u);       // of the partitions that others own
+  BOOST_TEST(w.outcomes_within(1s) > 50u); // of the partitions that others own
   w.c.room.run_for(3s);
   BOOST_TEST((w.c.check.truth().term() > term));
   BOOST_TEST(w.owners().find('-') == std::string::npos);
@@ -134,12 +135,13 @@ BOOST_AUTO_TEST_CASE(garbage_is_pushed__is_refused__and_nothing_changes) {
     rapidjson::Document body;
     body.Parse(begun.body.c_str());
     auto upload = std::string(body["upload"].GetString());
-    w.c.ask(who, {"model.chunk", R"({"upload":")" + upload + R"(","at":0})", {'j', 'u', 'n', 'k'}}, [&, upload](const admin_reply&) {
-      w.c.ask(who, {"model.commit", R"({"upload":")" + upload + R"("})", {}}, [&](const admin_reply& done) {
-        BOOST_TEST(!done.ok);
-        answer = done.body;
-      });
-    });
+    w.c.ask(who, {"model.chunk", R"({"upload":")" + upload + R"(","at":0})", {'j', 'u', 'n', 'k'}},
+            [&, upload](const admin_reply&) {
+              w.c.ask(who, {"model.commit", R"({"upload":")" + upload + R"("})", {}}, [&](const admin_reply& done) {
+                BOOST_TEST(!done.ok);
+                answer = done.body;
+              });
+            });
   });
   w.c.room.run_for(2s);
   BOOST_TEST(answer != "");

@@ -1,10 +1,10 @@
 #pragma once
-// The simulated machine room: one thread, one fake clock, one random number generator. Everything that happens is either a
-// message of an actor on CAF's test scheduler or an event that was planned here; which of the runnable actors goes next is
-// drawn. So a seed is a history, and the same seed the same history, down to the last message.
+// The simulated machine room: one thread, one fake clock, one random number generator. Everything that happens is
+// either a message of an actor on CAF's test scheduler or an event that was planned here; which of the runnable actors
+// goes next is drawn. So a seed is a history, and the same seed the same history, down to the last message.
 //
-// A `process` is one life of a node. Dead: its actors are killed and its events never happen. Frozen (SIGSTOP): its actors get
-// no turn and its events wait, while time goes on and its mailboxes fill.
+// A `process` is one life of a node. Dead: its actors are killed and its events never happen. Frozen (SIGSTOP): its
+// actors get no turn and its events wait, while time goes on and its mailboxes fill.
 
 #include <algorithm>
 #include <chrono>
@@ -37,13 +37,13 @@ using sim_time = std::chrono::steady_clock::time_point;
 using sim_duration = std::chrono::steady_clock::duration;
 
 struct process {
-  std::size_t node = 0;                          ///< index of the node whose life this is
+  std::size_t node = 0; ///< index of the node whose life this is
   node_ref self;
   std::string address;
   bool alive = true, frozen = false;
-  std::uint64_t freezes = 0;                     ///< how often it was frozen
-  std::uint64_t dies_after = 0;                  ///< messages until it is killed; 0: not planned
-  std::vector<std::function<void()>> thawed;     ///< events that came while it was frozen
+  std::uint64_t freezes = 0;                 ///< how often it was frozen
+  std::uint64_t dies_after = 0;              ///< messages until it is killed; 0: not planned
+  std::vector<std::function<void()>> thawed; ///< events that came while it was frozen
   std::vector<caf::strong_actor_ptr> actors;
   node_actor door;
   coordinator_actor coordinator;
@@ -54,21 +54,23 @@ using process_ptr = std::shared_ptr<process>;
 /// Canaries: what is broken on purpose, to see that it is caught.
 enum class canary {
   none,
-  lost_row,          ///< the sink says "durable" of a record that it dropped
-  repeated_rows,     ///< the sink writes everything three times
-  swapped_rows,      ///< the sink swaps neighbours of a partition
-  early_commit,      ///< the source commits what it hands out
-  old_version,       ///< some predictions claim version 1 for ever
-  wrong_value,       ///< a prediction is not the model's
-  no_fencing,        ///< whoever has opened the control writer once can write for ever
-  kept_partition,    ///< a revoked partition goes on being read
-  deaf_node,         ///< one node's control reader stops for good
+  lost_row,       ///< the sink says "durable" of a record that it dropped
+  repeated_rows,  ///< the sink writes everything three times
+  swapped_rows,   ///< the sink swaps neighbours of a partition
+  early_commit,   ///< the source commits what it hands out
+  old_version,    ///< some predictions claim version 1 for ever
+  wrong_value,    ///< a prediction is not the model's
+  no_fencing,     ///< whoever has opened the control writer once can write for ever
+  kept_partition, ///< a revoked partition goes on being read
+  deaf_node,      ///< one node's control reader stops for good
 };
 
 class world {
 public:
   explicit world(std::uint64_t seed, canary broken = canary::none)
-    : random(seed), broken_on_purpose(broken), seed_(seed) {
+      : random(seed)
+      , broken_on_purpose(broken)
+      , seed_(seed) {
     static_cast<void>(sys.next_actor_id());
     auto logger = std::make_shared<spdlog::logger>("simulation", std::make_shared<log_sink>(*this));
     logger->set_level(spdlog::level::info);
@@ -92,7 +94,8 @@ public:
   std::uint64_t pick(std::uint64_t n) { return random() % n; }
   bool chance(unsigned percent) { return pick(100) < percent; }
   sim_duration between(sim_duration least, sim_duration most) {
-    auto span = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(most - least).count()) + 1;
+    auto span =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(most - least).count()) + 1;
     return least + std::chrono::microseconds(pick(span));
   }
 
@@ -106,8 +109,10 @@ public:
   void after(const process_ptr& who, sim_duration delay, std::function<void()> what) {
     after(delay, [who, what = std::move(what)]() mutable {
       if (!who->alive) return;
-      if (who->frozen) who->thawed.push_back(std::move(what));
-      else what();
+      if (who->frozen)
+        who->thawed.push_back(std::move(what));
+      else
+        what();
     });
   }
   /// Until the clock shows `end`, or something is wrong.
@@ -152,9 +157,11 @@ public:
   void end_everything() {
     events_.clear();
     for (auto& [job, known] : actors_) caf::anon_send_exit(known.keep, caf::exit_reason::kill);
-    while (sched.try_run_once()) {}
+    while (sched.try_run_once()) {
+    }
     sched.clock().cancel_all();
-    while (sched.try_run_once()) {}
+    while (sched.try_run_once()) {
+    }
     events_.clear();
     actors_.clear();
   }
@@ -163,12 +170,12 @@ public:
     who->alive = who->frozen = false;
     who->thawed.clear();
     for (auto& actor : who->actors) caf::anon_send_exit(actor, caf::exit_reason::kill);
-    who->actors.clear();                         // which know the process
+    who->actors.clear(); // which know the process
     who->door = nullptr;
     who->coordinator = nullptr;
     who->scorers.clear();
   }
-  std::function<void(const process_ptr&)> kill;  ///< set by the cluster; for `dies_after`
+  std::function<void(const process_ptr&)> kill; ///< set by the cluster; for `dies_after`
 
   // ---- history
   void note(const std::string& what) {
@@ -195,7 +202,7 @@ public:
 
 private:
   struct known_actor {
-    caf::strong_actor_ptr keep;                  // so that no other actor gets its address
+    caf::strong_actor_ptr keep; // so that no other actor gets its address
     process_ptr whose;
     std::function<sim_duration()> pace;
     std::optional<sim_time> free_at;
@@ -203,7 +210,9 @@ private:
 
   class log_sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
   public:
-    explicit log_sink(world& w) : world_(w) {}
+    explicit log_sink(world& w)
+        : world_(w) {}
+
   private:
     void sink_it_(const spdlog::details::log_msg& msg) override {
       world_.note(std::string{msg.payload.data(), msg.payload.size()});
@@ -217,7 +226,7 @@ private:
     if (known == actors_.end()) return true;
     auto& actor = known->second;
     if (!actor.whose) return true;
-    if (!actor.whose->alive) return true;         // to die
+    if (!actor.whose->alive) return true; // to die
     if (actor.whose->frozen) return false;
     if (!actor.pace) return true;
     if (!actor.free_at) {
@@ -256,7 +265,8 @@ private:
     if (whose && whose->alive && whose->dies_after > 0 && --whose->dies_after == 0) kill(whose);
   }
   void mix(const void* bytes, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) trace_ = (trace_ ^ static_cast<const unsigned char*>(bytes)[i]) * 1099511628211ull;
+    for (std::size_t i = 0; i < size; ++i)
+      trace_ = (trace_ ^ static_cast<const unsigned char*>(bytes)[i]) * 1099511628211ull;
     auto t = static_cast<std::uint64_t>((now() - start_).count());
     trace_ = (trace_ ^ t) * 1099511628211ull;
   }
