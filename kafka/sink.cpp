@@ -29,6 +29,30 @@ void* data_of(std::string_view text) { return const_cast<char*>(text.data() != n
 
 bool is_plain(const produce_record& record) { return record.headers.empty() && record.timestamp_ms < 0; }
 
+// While the broker works on as many requests as one connection may have under way, librdkafka's thread turns in a busy loop as
+// long as anything waits in its queue, and takes from the broker on the same machine the time that it waits for. So when
+// the broker is slower than the lane, records wait with the lane, and go in waves: a wave fills the requests of the next round.
+class wave_gate {
+public:
+  /// Records that may be handed over now.
+  [[nodiscard]] std::size_t room() const { return open_ ? wave_max - waiting_ : 0; }
+  void handed_over(std::size_t records) {
+    waiting_ += records;
+    if (waiting_ >= wave_max) open_ = false;
+  }
+  void delivered(std::size_t records) {
+    TROUPE_ASSERT(records <= waiting_);
+    waiting_ -= records;
+    if (waiting_ <= wave_rest) open_ = true;
+  }
+
+private:
+  static constexpr std::size_t wave_max = 16384;   ///< records at the client and not delivered, at most
+  static constexpr std::size_t wave_rest = 6144;  ///< of a full wave, when the next one may start
+  std::size_t waiting_ = 0;
+  bool open_ = true;
+};
+
 class rd_sink final : public row_sink {
 public:
   rd_sink(handle_ptr client, std::shared_ptr<waker> wake, const sink_settings& settings)
@@ -76,6 +100,8 @@ private:
   queue_ptr queue_;
   std::vector<rd_kafka_message_t> batch_;
   std::vector<delivery> refused_;             // what produce() could not even start
+  std::size_t refused_count_ = 0;
+  wave_gate gate_;
   bool full_ = false;                         // produce() left something behind: poll() owes a wake
 };
 
@@ -90,8 +116,10 @@ void append(std::vector<delivery>& deliveries, std::uint64_t token, bool ok, std
   deliveries.push_back({token, 1, ok, std::move(message)});
 }
 
-std::size_t rd_sink::produce(std::span<const produce_record> records) {
+std::size_t rd_sink::produce(std::span<const produce_record> all) {
+  const auto records = all.first(std::min(all.size(), gate_.room()));
   std::size_t taken = 0;
+  const auto refused_before = refused_count_;
   while (taken < records.size()) {
     const auto& first = records[taken];
     if (is_plain(first)) {
@@ -111,7 +139,8 @@ std::size_t rd_sink::produce(std::span<const produce_record> records) {
       ++taken;
     }
   }
-  full_ = taken < records.size();
+  gate_.handed_over(taken - (refused_count_ - refused_before));
+  full_ = taken < all.size();
   if (!refused_.empty())
     wake_->call();
   return taken;
@@ -181,6 +210,7 @@ rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
 }
 
 void rd_sink::refused(const produce_record& record, rd_kafka_resp_err_t code) {
+  ++refused_count_;
   append(refused_, record.token, false, make_error(code, fmt::format("can't produce to topic \"{}\"",
                                                                      rd_kafka_topic_name(topic(record.to)))).message);
 }
@@ -200,6 +230,7 @@ void rd_sink::poll(std::vector<delivery>& deliveries) {
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR)
       continue;
     while (const auto* message = rd_kafka_event_message_next(event.get())) {
+      gate_.delivered(1);
       const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
       if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         append(deliveries, token, true);
@@ -232,7 +263,7 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
     smallest = std::min(smallest, dead_letter.max_message_bytes);
     largest = std::max(largest, dead_letter.max_message_bytes);
   }
-  kafka_properties properties{{"linger.ms", "0"},
+  kafka_properties properties{{"linger.ms", "0.5"},
                               {"queue.buffering.max.messages", "500000"},
                               {"queue.buffering.max.kbytes", "262144"},
                               {"reconnect.backoff.max.ms", "2000"}};
