@@ -19,8 +19,7 @@ std::shared_ptr<spdlog::logger> logger() {
 }
 
 spdlog::level::level_enum level_of(int syslog_level) {
-  if (syslog_level <= 2)
-    return spdlog::level::err;
+  if (syslog_level <= 2) return spdlog::level::err;
   if (syslog_level <= 4) // a lost connection is an LOG_ERR for librdkafka, and an ordinary Tuesday for us
     return spdlog::level::warn;
   return syslog_level <= 6 ? spdlog::level::info : spdlog::level::debug;
@@ -28,10 +27,12 @@ spdlog::level::level_enum level_of(int syslog_level) {
 
 void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   const std::string_view where(facility), what(text);
-  // One set of properties serves consumers and producers; the embedded broker lives in a client without servers, and is too
-  // simple to be told not to make topics. None of it is news to anybody.
-  if ((where == "CONFWARN" && (what.find("will be ignored by this") != what.npos || what.find("No `bootstrap.servers`") != what.npos))
-      || where == "AUTOCREATE")
+  // One set of properties serves consumers and producers; the embedded broker lives in a client without servers, and is
+  // too simple to be told not to make topics. None of it is news to anybody.
+  if ((where == "CONFWARN" &&
+       (what.find("will be ignored by this") != what.npos || what.find("No `bootstrap.servers`") != what.npos ||
+        what.find("enable.gapless.guarantee is experimental") != what.npos)) ||
+      where == "AUTOCREATE")
     return;
   try {
     if (auto log = logger())
@@ -41,34 +42,38 @@ void on_log(const rd_kafka_t* client, int level, const char* facility, const cha
   }
 }
 
-// Each of these makes the client run code, a command or a request that a config file must not be able to choose, or swaps
-// the cluster for an in-process one.
-constexpr std::array refused = {"plugin.library.paths", "ssl.engine.location", "ssl.providers", "sasl.kerberos.kinit.cmd",
-                                "sasl.oauthbearer.token.endpoint.url", "test.mock.num.brokers", "builtin.features",
-                                "interceptors", "opaque"};
+// Each of these makes the client run code, a command or a request that a config file must not be able to choose, or
+// swaps the cluster for an in-process one.
+constexpr std::array refused = {"plugin.library.paths",
+                                "ssl.engine.location",
+                                "ssl.providers",
+                                "sasl.kerberos.kinit.cmd",
+                                "sasl.oauthbearer.token.endpoint.url",
+                                "test.mock.num.brokers",
+                                "builtin.features",
+                                "interceptors",
+                                "opaque"};
 
 result<void> set_property(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, 512> why{};
   const auto outcome = rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size());
-  if (outcome == RD_KAFKA_CONF_OK)
-    return {};
+  if (outcome == RD_KAFKA_CONF_OK) return {};
   if (outcome == RD_KAFKA_CONF_UNKNOWN)
     return fail(errc::invalid, fmt::format("kafka property \"{}\" is not one that librdkafka {} knows; see its "
-                                           "CONFIGURATION.md for the names", printable(name), rd_kafka_version_str()));
+                                           "CONFIGURATION.md for the names",
+                                           printable(name), rd_kafka_version_str()));
   return fail(errc::invalid, fmt::format("kafka property \"{}\": {}", printable(name), printable(why.data())));
 }
 
-rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t, std::int32_t,
-                                std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* watched) {
+rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t,
+                                std::int32_t, std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* watched) {
   constexpr std::int16_t fetch = 1, list_offsets = 2, sasl_handshake = 17, api_versions = 18, sasl_authenticate = 36;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR || api == sasl_handshake || api == api_versions || api == sasl_authenticate)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   auto& to = *static_cast<contact*>(watched);
-  if (to.leaders_only && api != fetch && api != list_offsets)
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (to.leaders_only && api != fetch && api != list_offsets) return RD_KAFKA_RESP_ERR_NO_ERROR;
   to.last_ns.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-  if (to.answered)
-    to.answered();
+  if (to.answered) to.answered();
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -100,10 +105,8 @@ bool run_bounded(std::function<void()> work, milliseconds limit, const char* wha
     state->changed.notify_all();
   }).detach();
   std::unique_lock lock(state->mutex);
-  if (state->changed.wait_for(lock, limit, [&] { return state->done; }))
-    return true;
-  if (auto log = logger())
-    log->warn("{} did not end within {} ms; left behind on its thread", what, limit.count());
+  if (state->changed.wait_for(lock, limit, [&] { return state->done; })) return true;
+  if (auto log = logger()) log->warn("{} did not end within {} ms; left behind on its thread", what, limit.count());
   return false;
 }
 
@@ -124,23 +127,19 @@ result<handle_ptr> open_client(role which, const kafka_properties& user, const k
   for (const auto& [name, value] : user) {
     for (const auto* never : refused)
       if (name == never)
-        return fail(errc::invalid, fmt::format("kafka property \"{}\" is refused: it could run code or leave the cluster; "
-                                               "remove it", name));
-    if (fixed.contains(name))
-      continue;
-    if (auto set = set_property(conf.get(), name, value); !set)
-      return tl::make_unexpected(set.error());
+        return fail(errc::invalid,
+                    fmt::format("kafka property \"{}\" is refused: it could run code or leave the cluster; "
+                                "remove it",
+                                name));
+    if (fixed.contains(name)) continue;
+    if (auto set = set_property(conf.get(), name, value); !set) return tl::make_unexpected(set.error());
   }
   for (const auto& [name, value] : fixed)
-    if (auto set = set_property(conf.get(), name, value); !set)
-      return tl::make_unexpected(set.error());
+    if (auto set = set_property(conf.get(), name, value); !set) return tl::make_unexpected(set.error());
   rd_kafka_conf_set_log_cb(conf.get(), on_log);
-  if (events != 0)
-    rd_kafka_conf_set_events(conf.get(), events);
-  if (adjust)
-    adjust(conf.get());
-  if (watch)
-    rd_kafka_conf_interceptor_add_on_new(conf.get(), "troupe", on_client_made, watch.get());
+  if (events != 0) rd_kafka_conf_set_events(conf.get(), events);
+  if (adjust) adjust(conf.get());
+  if (watch) rd_kafka_conf_interceptor_add_on_new(conf.get(), "troupe", on_client_made, watch.get());
   std::array<char, 512> why{};
   const auto type = which == role::consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER;
   auto* client = rd_kafka_new(type, conf.get(), why.data(), why.size());
@@ -205,8 +204,7 @@ errc kind_of(rd_kafka_resp_err_t code) {
 
 error make_error(rd_kafka_resp_err_t code, const std::string& doing, std::string_view detail) {
   auto text = fmt::format("{}: {}", doing, describe(code));
-  if (!detail.empty())
-    text += fmt::format(" [{}]", printable(detail));
+  if (!detail.empty()) text += fmt::format(" [{}]", printable(detail));
   return {kind_of(code), std::move(text)};
 }
 

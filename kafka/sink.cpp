@@ -17,7 +17,7 @@ using target = produce_record::target;
 
 // What a broker counts besides key, value and headers: the batch's head, the record's and the lengths of some headers.
 constexpr std::size_t record_overhead = 1024;
-constexpr std::size_t batch_limit = 1024;     // records handed to the client in one call
+constexpr std::size_t batch_limit = 1024; // records handed to the client in one call
 
 void* to_opaque(std::uint64_t token) {
   static_assert(sizeof(void*) >= sizeof(token));
@@ -29,9 +29,10 @@ void* data_of(std::string_view text) { return const_cast<char*>(text.data() != n
 
 bool is_plain(const produce_record& record) { return record.headers.empty() && record.timestamp_ms < 0; }
 
-// While the broker works on as many requests as one connection may have under way, librdkafka's thread turns in a busy loop as
-// long as anything waits in its queue, and takes from the broker on the same machine the time that it waits for. So when
-// the broker is slower than the lane, records wait with the lane, and go in waves: a wave fills the requests of the next round.
+// While the broker works on as many requests as one connection may have under way, librdkafka's thread turns in a busy
+// loop as long as anything waits in its queue, and takes from the broker on the same machine the time that it waits
+// for. So when the broker is slower than the lane, records wait with the lane, and go in waves: a wave fills the
+// requests of the next round.
 class wave_gate {
 public:
   /// Records that may be handed over now.
@@ -47,8 +48,8 @@ public:
   }
 
 private:
-  static constexpr std::size_t wave_max = 16384;   ///< records at the client and not delivered, at most
-  static constexpr std::size_t wave_rest = 6144;  ///< of a full wave, when the next one may start
+  static constexpr std::size_t wave_max = 16384; ///< records at the client and not delivered, at most
+  static constexpr std::size_t wave_rest = 6144; ///< of a full wave, when the next one may start
   std::size_t waiting_ = 0;
   bool open_ = true;
 };
@@ -56,7 +57,9 @@ private:
 class rd_sink final : public row_sink {
 public:
   rd_sink(handle_ptr client, std::shared_ptr<waker> wake, const sink_settings& settings)
-    : wake_(std::move(wake)), client_(std::move(client)), limits_{settings.output, settings.dead_letter} {
+      : wake_(std::move(wake))
+      , client_(std::move(client))
+      , limits_{settings.output, settings.dead_letter} {
     topics_[0].reset(rd_kafka_topic_new(client_.get(), settings.output_topic.c_str(), nullptr));
     if (!settings.dead_letter_topic.empty())
       topics_[1].reset(rd_kafka_topic_new(client_.get(), settings.dead_letter_topic.c_str(), nullptr));
@@ -71,7 +74,7 @@ public:
 
   void on_ready(wake_fn wake) override {
     wake_->set(std::move(wake));
-    wake_->call();                            // for what came before
+    wake_->call(); // for what came before
   }
 
   std::size_t produce(std::span<const produce_record> records) override;
@@ -93,16 +96,16 @@ private:
   rd_kafka_resp_err_t produce_one(const produce_record& record);
   void refused(const produce_record& record, rd_kafka_resp_err_t code);
 
-  std::shared_ptr<waker> wake_;               // outlives the client's threads
-  handle_ptr client_;                         // destroyed after the members below
+  std::shared_ptr<waker> wake_; // outlives the client's threads
+  handle_ptr client_;           // destroyed after the members below
   topic_ptr topics_[2];
   topic_limits limits_[2];
   queue_ptr queue_;
   std::vector<rd_kafka_message_t> batch_;
-  std::vector<delivery> refused_;             // what produce() could not even start
+  std::vector<delivery> refused_; // what produce() could not even start
   std::size_t refused_count_ = 0;
   wave_gate gate_;
-  bool full_ = false;                         // produce() left something behind: poll() owes a wake
+  bool full_ = false; // produce() left something behind: poll() owes a wake
 };
 
 void append(std::vector<delivery>& deliveries, std::uint64_t token, bool ok, std::string message = {}) {
@@ -128,21 +131,17 @@ std::size_t rd_sink::produce(std::span<const produce_record> all) {
         ++end;
       const auto run = produce_plain(records.subspan(taken, end - taken));
       taken += run;
-      if (taken < end)
-        break;
+      if (taken < end) break;
     } else {
       const auto code = produce_one(first);
-      if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        break;
-      if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        refused(first, code);
+      if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) break;
+      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) refused(first, code);
       ++taken;
     }
   }
   gate_.handed_over(taken - (refused_count_ - refused_before));
   full_ = taken < all.size();
-  if (!refused_.empty())
-    wake_->call();
+  if (!refused_.empty()) wake_->call();
   return taken;
 }
 
@@ -151,7 +150,7 @@ std::size_t rd_sink::produce_plain(std::span<const produce_record> records) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& record = records[i];
     auto& message = batch_[i];
-    message.partition = record.partition;     // -1 is RD_KAFKA_PARTITION_UA: the partitioner is asked
+    message.partition = record.partition; // -1 is RD_KAFKA_PARTITION_UA: the partitioner is asked
     if (record.key) {
       message.key = data_of(*record.key);
       message.key_len = record.key->size();
@@ -165,14 +164,12 @@ std::size_t rd_sink::produce_plain(std::span<const produce_record> records) {
   const auto accepted = rd_kafka_produce_batch(topic(records.front().to), RD_KAFKA_PARTITION_UA,
                                                RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, batch_.data(),
                                                static_cast<int>(batch_.size()));
-  if (static_cast<std::size_t>(accepted) == records.size())
-    return records.size();
-  // Once full the client refuses the rest of the batch too, so a first refusal for that reason is the end of what it took.
+  if (static_cast<std::size_t>(accepted) == records.size()) return records.size();
+  // Once full the client refuses the rest of the batch too, so a first refusal for that reason is the end of what it
+  // took.
   for (std::size_t i = 0; i < records.size(); ++i) {
-    if (batch_[i].err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-      return i;
-    if (batch_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-      refused(records[i], batch_[i].err);
+    if (batch_[i].err == RD_KAFKA_RESP_ERR__QUEUE_FULL) return i;
+    if (batch_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) refused(records[i], batch_[i].err);
   }
   return records.size();
 }
@@ -188,12 +185,9 @@ rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
   field(RD_KAFKA_VTYPE_PARTITION).u.i32 = record.partition;
   field(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
   field(RD_KAFKA_VTYPE_OPAQUE).u.ptr = to_opaque(record.token);
-  if (record.timestamp_ms >= 0)
-    field(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = record.timestamp_ms;
-  if (record.key)
-    field(RD_KAFKA_VTYPE_KEY).u.mem = {data_of(*record.key), record.key->size()};
-  if (!record.null_value)
-    field(RD_KAFKA_VTYPE_VALUE).u.mem = {data_of(record.value), record.value.size()};
+  if (record.timestamp_ms >= 0) field(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = record.timestamp_ms;
+  if (record.key) field(RD_KAFKA_VTYPE_KEY).u.mem = {data_of(*record.key), record.key->size()};
+  if (!record.null_value) field(RD_KAFKA_VTYPE_VALUE).u.mem = {data_of(record.value), record.value.size()};
   std::unique_ptr<rd_kafka_headers_t, c_deleter<rd_kafka_headers_destroy>> headers;
   if (!record.headers.empty()) {
     headers.reset(rd_kafka_headers_new(record.headers.size()));
@@ -203,16 +197,15 @@ rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
     field(RD_KAFKA_VTYPE_HEADERS).u.headers = headers.get();
   }
   const error_ptr failure(rd_kafka_produceva(client_.get(), fields, count));
-  if (failure)
-    return rd_kafka_error_code(failure.get());
-  headers.release();                          // the client took them
+  if (failure) return rd_kafka_error_code(failure.get());
+  headers.release(); // the client took them
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 void rd_sink::refused(const produce_record& record, rd_kafka_resp_err_t code) {
   ++refused_count_;
-  append(refused_, record.token, false, make_error(code, fmt::format("can't produce to topic \"{}\"",
-                                                                     rd_kafka_topic_name(topic(record.to)))).message);
+  append(refused_, record.token, false,
+         make_error(code, fmt::format("can't produce to topic \"{}\"", rd_kafka_topic_name(topic(record.to)))).message);
 }
 
 void rd_sink::poll(std::vector<delivery>& deliveries) {
@@ -224,19 +217,21 @@ void rd_sink::poll(std::vector<delivery>& deliveries) {
       // Its consequences come as deliveries that are not ok; a lost broker is retried in silence.
       if (rd_kafka_event_error_is_fatal(event.get()) != 0)
         spdlog::error("kafka: {}", make_error(rd_kafka_event_error(event.get()), "the producer is lost",
-                                              rd_kafka_event_error_string(event.get())).message);
+                                              rd_kafka_event_error_string(event.get()))
+                                       .message);
       continue;
     }
-    if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR)
-      continue;
+    if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_DR) continue;
     while (const auto* message = rd_kafka_event_message_next(event.get())) {
       gate_.delivered(1);
       const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
       if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         append(deliveries, token, true);
       else
-        append(deliveries, token, false, make_error(message->err, fmt::format("can't produce to {}/{}",
-                                           rd_kafka_topic_name(message->rkt), message->partition)).message);
+        append(deliveries, token, false,
+               make_error(message->err,
+                          fmt::format("can't produce to {}/{}", rd_kafka_topic_name(message->rkt), message->partition))
+                   .message);
     }
   }
   if (full_ && deliveries.size() > before) {
@@ -245,7 +240,8 @@ void rd_sink::poll(std::vector<delivery>& deliveries) {
   }
 }
 
-// The client cuts its batches by batch.size, whatever the topic takes; the broker refuses a whole batch that is too large.
+// The client cuts its batches by batch.size, whatever the topic takes; the broker refuses a whole batch that is too
+// large.
 std::string batch_size(const kafka_properties& user, std::size_t smallest) {
   std::size_t wanted = 1000000;
   if (const auto found = user.find("batch.size"); found != user.end())
@@ -267,21 +263,23 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
                               {"queue.buffering.max.messages", "500000"},
                               {"queue.buffering.max.kbytes", "262144"},
                               {"reconnect.backoff.max.ms", "2000"}};
-  for (const auto& [name, value] : user)
-    properties[name] = value;
-  // No gaps: a record that went through after one that failed would overtake it, since the failed one is repeated later.
-  const kafka_properties fixed{{"enable.idempotence", "true"},
-                               {"enable.gapless.guarantee", "true"},
-                               {"acks", "all"},
-                               {"max.in.flight.requests.per.connection", "5"},
-                               {"partitioner", "murmur2_random"},
-                               {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
-                               {"batch.size", batch_size(user, smallest)},
-                               {"socket.nagle.disable", "true"},
-                               {"log.connection.close", "false"}};
+  for (const auto& [name, value] : user) properties[name] = value;
+  // No gaps: a record that went through after one that failed would overtake it, since the failed one is repeated
+  // later.
+  const kafka_properties fixed{
+      {"enable.idempotence", "true"},
+      {"enable.gapless.guarantee", "true"},
+      {"message.timeout.ms",
+       "0"}, // not covered by the guarantee; rows wait for Kafka as long as it takes, within the bounds
+      {"acks", "all"},
+      {"max.in.flight.requests.per.connection", "5"},
+      {"partitioner", "murmur2_random"},
+      {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
+      {"batch.size", batch_size(user, smallest)},
+      {"socket.nagle.disable", "true"},
+      {"log.connection.close", "false"}};
   auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
-  if (!client)
-    return tl::make_unexpected(client.error());
+  if (!client) return tl::make_unexpected(client.error());
   return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings);
 }
 
