@@ -19,7 +19,8 @@ constexpr milliseconds node_limit{3'000}, forward_limit{20'000}, put_limit{180'0
 
 admin_reply refuse(std::string sentence) { return {false, std::move(sentence)}; }
 
-// ---- the JSON of requests ---------------------------------------------------------------------------------------------
+// ---- the JSON of requests
+// ---------------------------------------------------------------------------------------------
 
 /// The body of a request; null document where it is not an object.
 rapidjson::Document parse(const std::string& body) {
@@ -40,44 +41,50 @@ std::uint64_t number_of(const rapidjson::Value& object, const char* name) {
   return member != object.MemberEnd() && member->value.IsUint64() ? member->value.GetUint64() : 0;
 }
 
-std::string random_id(self_ptr self) { return fmt::format("{:016x}{:016x}", self->state.random(), self->state.random()); }
+std::string random_id(self_ptr self) {
+  return fmt::format("{:016x}{:016x}", self->state.random(), self->state.random());
+}
 
-// ---- questions --------------------------------------------------------------------------------------------------------
+// ---- questions
+// --------------------------------------------------------------------------------------------------------
 
 /// {"cluster": what the coordinator knows, or null, "problem": why null, "node": what the asked node knows}
 void answer_status(self_ptr self, promise reply, const change_reply& cluster) {
   self->request(self->state.node, node_limit, local_view_atom::value)
-    .then(
-      [reply, cluster](const std::string& local) mutable {
-        rapidjson::StringBuffer text;
-        json_writer json{text};
-        json.StartObject();
-        json.Key("cluster");
-        if (cluster.ok)
-          json.RawValue(cluster.body.data(), cluster.body.size(), rapidjson::kObjectType);
-        else
-          json.Null();
-        if (!cluster.ok) {
-          json.Key("problem");
-          json.String(cluster.message.data(), static_cast<rapidjson::SizeType>(cluster.message.size()));
-        }
-        json.Key("node");
-        json.RawValue(local.data(), local.size(), rapidjson::kObjectType);
-        json.EndObject();
-        reply.deliver(admin_reply{true, {text.GetString(), text.GetSize()}});
-      },
-      [reply](caf::error&) mutable { reply.deliver(refuse("the node actor does not answer")); });
+      .then(
+          [reply, cluster](const std::string& local) mutable {
+            rapidjson::StringBuffer text;
+            json_writer json{text};
+            json.StartObject();
+            json.Key("cluster");
+            if (cluster.ok)
+              json.RawValue(cluster.body.data(), cluster.body.size(), rapidjson::kObjectType);
+            else
+              json.Null();
+            if (!cluster.ok) {
+              json.Key("problem");
+              json.String(cluster.message.data(), static_cast<rapidjson::SizeType>(cluster.message.size()));
+            }
+            json.Key("node");
+            json.RawValue(local.data(), local.size(), rapidjson::kObjectType);
+            json.EndObject();
+            reply.deliver(admin_reply{true, {text.GetString(), text.GetSize()}});
+          },
+          [reply](caf::error&) mutable { reply.deliver(refuse("the node actor does not answer")); });
 }
 
 caf::result<admin_reply> status(self_ptr self) {
   auto reply = self->make_response_promise<promise>();
   self->request(self->state.node, node_limit, forward_change{{random_id(self), "status", "{}"}})
-    .then([=](const change_reply& cluster) { answer_status(self, reply, cluster); },
-          [=](caf::error& why) { answer_status(self, reply, {false, true, self->system().render(why), {}, {}}); });
+      .then([=](const change_reply& cluster) { answer_status(self, reply, cluster); },
+            [=](caf::error& why) {
+              answer_status(self, reply, {false, true, self->system().render(why), {}, {}});
+            });
   return reply;
 }
 
-// ---- changes ----------------------------------------------------------------------------------------------------------
+// ---- changes
+// ----------------------------------------------------------------------------------------------------------
 
 admin_reply to_people(const change_reply& done) {
   if (!done.ok) return refuse(done.message);
@@ -89,7 +96,8 @@ admin_reply to_people(const change_reply& done) {
   json.Key("offset");
   json.Int64(done.offset.value);
   json.Key("result");
-  json.RawValue(done.body.empty() ? "{}" : done.body.data(), done.body.empty() ? 2 : done.body.size(), rapidjson::kObjectType);
+  json.RawValue(done.body.empty() ? "{}" : done.body.data(), done.body.empty() ? 2 : done.body.size(),
+                rapidjson::kObjectType);
   json.EndObject();
   return {true, {text.GetString(), text.GetSize()}};
 }
@@ -110,14 +118,14 @@ void send_change(self_ptr self, const std::string& id) {
     self->delayed_send(self, self->state.cfg.change_retry, retry_change{id});
   };
   self->request(self->state.node, forward_limit, forward_change{pending->second.change})
-    .then(
-      [=](const change_reply& done) {
-        if (done.ok || !done.try_again)
-          finish(self, id, to_people(done));
-        else
-          again(done.message);
-      },
-      [=](caf::error& why) { again("the node actor does not answer: " + self->system().render(why)); });
+      .then(
+          [=](const change_reply& done) {
+            if (done.ok || !done.try_again)
+              finish(self, id, to_people(done));
+            else
+              again(done.message);
+          },
+          [=](caf::error& why) { again("the node actor does not answer: " + self->system().render(why)); });
 }
 
 void start_change(self_ptr self, promise reply, const std::string& kind, std::string body) {
@@ -132,7 +140,8 @@ caf::result<admin_reply> change(self_ptr self, const std::string& kind, const st
   return reply;
 }
 
-// ---- model files ------------------------------------------------------------------------------------------------------
+// ---- model files
+// ------------------------------------------------------------------------------------------------------
 
 void forget_idle_uploads(self_ptr self) {
   auto oldest = self->clock().now() - self->state.cfg.upload_idle;
@@ -150,11 +159,15 @@ admin_reply begin_upload(self_ptr self, const std::string& body) {
     for (auto& feature : list->value.GetArray())
       if (feature.IsString()) fresh.features.emplace_back(feature.GetString(), feature.GetStringLength());
   if (!is_name(fresh.name))
-    return refuse("'" + fresh.name + "' can't be a model's name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit");
+    return refuse(
+        "'" + fresh.name +
+        "' can't be a model's name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit");
   if (fresh.bytes == 0 || fresh.bytes > s.cfg.model_bytes_max)
-    return refuse(fmt::format("a model file of {} bytes is refused: it may have 1 to {}", fresh.bytes, s.cfg.model_bytes_max));
+    return refuse(
+        fmt::format("a model file of {} bytes is refused: it may have 1 to {}", fresh.bytes, s.cfg.model_bytes_max));
   forget_idle_uploads(self);
-  if (s.uploads.size() >= s.cfg.uploads_max) return refuse("too many model files are being pushed to this node; try again in a minute");
+  if (s.uploads.size() >= s.cfg.uploads_max)
+    return refuse("too many model files are being pushed to this node; try again in a minute");
   fresh.content = std::make_shared<std::vector<char>>();
   fresh.touched = self->clock().now();
   auto id = random_id(self);
@@ -169,7 +182,8 @@ admin_reply take_chunk(self_ptr self, const admin_request& request) {
   if (found == self->state.uploads.end()) return refuse("this upload is not known (any more); push the file again");
   auto& upload = found->second;
   if (number_of(body, "at") != upload.content->size()) return refuse("a part of the file is missing; push it again");
-  if (upload.content->size() + request.blob.size() > upload.bytes) return refuse("the file is longer than was announced; push it again");
+  if (upload.content->size() + request.blob.size() > upload.bytes)
+    return refuse("the file is longer than was announced; push it again");
   upload.content->insert(upload.content->end(), request.blob.begin(), request.blob.end());
   upload.touched = self->clock().now();
   return {true, "{}"};
@@ -203,27 +217,29 @@ std::string manifest(const admin_state::upload& upload, const blob_location& whe
 
 void store_upload(self_ptr self, promise reply, const admin_state::upload& upload) {
   self->request(self->state.librarian, put_limit, librarian_put{upload.content})
-    .then(
-      [=](const result<blob_location>& where) mutable {
-        if (!where) {
-          reply.deliver(refuse(where.error().message));
-          return;
-        }
-        spdlog::info("admin: {} bytes of model {} are in the models topic", where->bytes, upload.name);
-        start_change(self, reply, "register_model", manifest(upload, *where));
-      },
-      [=](caf::error& why) mutable { reply.deliver(refuse("the file could not be stored: " + self->system().render(why))); });
+      .then(
+          [=](const result<blob_location>& where) mutable {
+            if (!where) {
+              reply.deliver(refuse(where.error().message));
+              return;
+            }
+            spdlog::info("admin: {} bytes of model {} are in the models topic", where->bytes, upload.name);
+            start_change(self, reply, "register_model", manifest(upload, *where));
+          },
+          [=](caf::error& why) mutable {
+            reply.deliver(refuse("the file could not be stored: " + self->system().render(why)));
+          });
 }
 
 /// A model that no pipeline could use is refused before it gets a version.
 void check_fit(self_ptr self, promise reply, const admin_state::upload& upload, const loaded_model_ptr& model) {
   self->request(self->state.node, node_limit, fit_check{upload.name, upload.features, model})
-    .then(
-      [=](const std::string& why_not) mutable {
-        if (why_not.empty()) return store_upload(self, reply, upload);
-        reply.deliver(refuse(why_not));
-      },
-      [=](caf::error&) mutable { reply.deliver(refuse("the node actor does not answer")); });
+      .then(
+          [=](const std::string& why_not) mutable {
+            if (why_not.empty()) return store_upload(self, reply, upload);
+            reply.deliver(refuse(why_not));
+          },
+          [=](caf::error&) mutable { reply.deliver(refuse("the node actor does not answer")); });
 }
 
 /// {"upload"} -> what register_model says. Proved, found to fit, stored, registered.
@@ -234,16 +250,18 @@ caf::result<admin_reply> commit_upload(self_ptr self, const std::string& body) {
   if (upload.content->size() != upload.bytes) return refuse("the file is shorter than was announced; push it again");
   auto reply = self->make_response_promise<promise>();
   self->request(self->state.librarian, put_limit, librarian_prove{upload.content})
-    .then(
-      [=](const result<loaded_model_ptr>& model) mutable {
-        if (!model) {
-          reply.deliver(refuse(model.error().message));
-          return;
-        }
-        if (upload.features.empty()) upload.features = (*model)->features;
-        check_fit(self, reply, upload, *model);
-      },
-      [=](caf::error& why) mutable { reply.deliver(refuse("the file could not be checked: " + self->system().render(why))); });
+      .then(
+          [=](const result<loaded_model_ptr>& model) mutable {
+            if (!model) {
+              reply.deliver(refuse(model.error().message));
+              return;
+            }
+            if (upload.features.empty()) upload.features = (*model)->features;
+            check_fit(self, reply, upload, *model);
+          },
+          [=](caf::error& why) mutable {
+            reply.deliver(refuse("the file could not be checked: " + self->system().render(why)));
+          });
   return reply;
 }
 
@@ -266,8 +284,8 @@ admin_actor::behavior_type admin(self_ptr self, admin_config cfg, node_actor nod
   self->state.librarian = std::move(librarian);
   self->state.random.seed(cfg.seed);
   return {
-    [self](const admin_request& request) { return serve(self, request); },
-    [self](const retry_change& retry) { send_change(self, retry.change_id); },
+      [self](const admin_request& request) { return serve(self, request); },
+      [self](const retry_change& retry) { send_change(self, retry.change_id); },
   };
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The ADMIN actor: the door for people. It answers questions, takes model files in chunks, and forwards changes to the coordinator,
-// the same change with the same id again and again until it is in the control topic, was refused, or the time is up.
-// The verbs and their JSON are in docs/protocol.md.
+// The ADMIN actor: the door for people. It answers questions, takes model files in chunks, and forwards changes to the
+// coordinator, the same change with the same id again and again until it is in the control topic, was refused, or the
+// time is up. The verbs and their JSON are in docs/protocol.md.
 
 #include <map>
 #include <memory>
@@ -17,10 +17,10 @@ namespace troupe {
 struct admin_config {
   std::size_t model_bytes_max = 256u << 20;
   std::size_t uploads_max = 4;
-  milliseconds upload_idle{60'000};      ///< an upload that is not continued is forgotten
-  milliseconds change_limit{15'000};     ///< how long a change is repeated
+  milliseconds upload_idle{60'000};  ///< an upload that is not continued is forgotten
+  milliseconds change_limit{15'000}; ///< how long a change is repeated
   milliseconds change_retry{300};
-  std::uint64_t seed = 0;                ///< of change and upload ids
+  std::uint64_t seed = 0; ///< of change and upload ids
 };
 
 struct admin_state {

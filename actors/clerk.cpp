@@ -19,8 +19,9 @@ result<std::int64_t> ruled_offset(const start_rule& rule, const topic_partition&
   auto topic = rule.values.find(where.topic);
   if (topic != rule.values.end())
     if (auto value = topic->second.find(where.partition); value != topic->second.end()) return value->second;
-  return fail(errc::invalid, fmt::format("startingOffsets says nothing about partition {}; name every partition of the topic",
-                                         to_string(where)));
+  return fail(errc::invalid,
+              fmt::format("startingOffsets says nothing about partition {}; name every partition of the topic",
+                          to_string(where)));
 }
 
 result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const std::vector<action::start_query>& fresh,
@@ -76,7 +77,8 @@ result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::v
   if (!offsets) return tl::make_unexpected(offsets.error());
   std::vector<committed_offset> commits;
   for (std::size_t i = 0; i < fresh.size(); ++i) commits.push_back({fresh[i].where, (*offsets)[i], {}});
-  if (auto done = ports.offsets->commit(pipeline.group_id, commits, limit); !done) return tl::make_unexpected(done.error());
+  if (auto done = ports.offsets->commit(pipeline.group_id, commits, limit); !done)
+    return tl::make_unexpected(done.error());
   for (auto& entry : commits) starts.push_back({entry.where, *entry.offset, {}});
   return starts;
 }
@@ -86,23 +88,23 @@ clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self
   self->state.cfg = std::move(cfg);
   self->state.ports = std::move(*ports);
   return {
-    [self](const clerk_claim& claim) -> result<std::int64_t> {
-      auto& s = self->state;
-      if (auto opened = s.ports.writer->open(s.cfg.limit); !opened) return tl::make_unexpected(opened.error());
-      log_write record{claim.key, claim.value};
-      return s.ports.writer->append({&record, 1}, s.cfg.limit);
-    },
-    [self](const clerk_append& job) -> result<std::int64_t> {
-      return self->state.ports.writer->append(job.records, self->state.cfg.limit);
-    },
-    [self](const clerk_starts& job) -> result<found_starts> {
-      auto pipeline = self->state.cfg.pipelines.find(job.pipeline);
-      TROUPE_ASSERT(pipeline != self->state.cfg.pipelines.end());
-      return resolve_starts(pipeline->second, job.where, self->state.ports, self->state.cfg.limit);
-    },
-    [self](const clerk_topics& job) -> result<std::vector<topic_info>> {
-      return self->state.ports.topics->find(job.names, self->state.cfg.limit);
-    },
+      [self](const clerk_claim& claim) -> result<std::int64_t> {
+        auto& s = self->state;
+        if (auto opened = s.ports.writer->open(s.cfg.limit); !opened) return tl::make_unexpected(opened.error());
+        log_write record{claim.key, claim.value};
+        return s.ports.writer->append({&record, 1}, s.cfg.limit);
+      },
+      [self](const clerk_append& job) -> result<std::int64_t> {
+        return self->state.ports.writer->append(job.records, self->state.cfg.limit);
+      },
+      [self](const clerk_starts& job) -> result<found_starts> {
+        auto pipeline = self->state.cfg.pipelines.find(job.pipeline);
+        TROUPE_ASSERT(pipeline != self->state.cfg.pipelines.end());
+        return resolve_starts(pipeline->second, job.where, self->state.ports, self->state.cfg.limit);
+      },
+      [self](const clerk_topics& job) -> result<std::vector<topic_info>> {
+        return self->state.ports.topics->find(job.names, self->state.cfg.limit);
+      },
   };
 }
 

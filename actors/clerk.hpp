@@ -16,7 +16,10 @@ struct start_rule {
   std::map<std::string, std::map<std::int32_t, std::int64_t>> values;
 };
 
-struct clerk_pipeline { std::string group_id; start_rule starting; };
+struct clerk_pipeline {
+  std::string group_id;
+  start_rule starting;
+};
 
 struct clerk_ports {
   std::unique_ptr<control_writer> writer;
@@ -26,7 +29,7 @@ struct clerk_ports {
 
 struct clerk_config {
   std::map<std::string, clerk_pipeline> pipelines;
-  milliseconds limit{5000};              ///< of every single call to Kafka
+  milliseconds limit{5000}; ///< of every single call to Kafka
 };
 
 struct clerk_state {
@@ -38,9 +41,9 @@ struct clerk_state {
 clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self, clerk_config cfg,
                                  std::shared_ptr<clerk_ports> ports);
 
-/// Committed offsets of `where`; those that have none are resolved by the rule and committed before this returns, so that a
-/// crash before the first row cannot move the start. Partitions that were added to a topic in use start at its first row,
-/// whatever the rule says: none of their rows may be skipped. Exposed for tests.
+/// Committed offsets of `where`; those that have none are resolved by the rule and committed before this returns, so
+/// that a crash before the first row cannot move the start. Partitions that were added to a topic in use start at its
+/// first row, whatever the rule says: none of their rows may be skipped. Exposed for tests.
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
                                     clerk_ports& ports, milliseconds limit);
 

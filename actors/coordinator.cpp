@@ -29,7 +29,8 @@ result<std::int64_t> lost_clerk(self_ptr self, const caf::error& why) {
   return fail(errc::timeout, "the clerk does not answer: " + self->system().render(why));
 }
 
-// ---- becoming and ceasing to be the coordinator -----------------------------------------------------------------------
+// ---- becoming and ceasing to be the coordinator
+// -----------------------------------------------------------------------
 
 void step_down(self_ptr self, const std::string& why) {
   auto& s = self->state;
@@ -37,13 +38,14 @@ void step_down(self_ptr self, const std::string& why) {
   s.core->end_term();
   s.votes->step_down();
   for (auto& [id, promises] : s.waiting)
-    for (auto& promise : promises) promise.deliver(change_reply{false, true, "the coordinator has changed; send it again", {}, {}});
+    for (auto& promise : promises)
+      promise.deliver(change_reply{false, true, "the coordinator has changed; send it again", {}, {}});
   s.waiting.clear();
 }
 
 void claim(self_ptr self) {
   auto& s = self->state;
-  s.leases->beat(to_json(s.votes->lease()));   // says that this node is claiming, so that others give it time
+  s.leases->beat(to_json(s.votes->lease())); // says that this node is claiming, so that others give it time
   auto record = to_log(claim_record{s.cfg.self, s.cfg.address});
   auto done = [self](const result<std::int64_t>& offset) {
     auto& votes = *self->state.votes;
@@ -51,8 +53,9 @@ void claim(self_ptr self) {
     spdlog::warn("coordinator: the claim failed: {}", offset.error().message);
     votes.claim_failed(now(self));
   };
-  self->request(s.clerk, clerk_limit, clerk_claim{record.key, *record.value})
-    .then(done, [self, done](caf::error& why) { done(lost_clerk(self, why)); });
+  self->request(s.clerk, clerk_limit, clerk_claim{record.key, *record.value}).then(done, [self, done](caf::error& why) {
+    done(lost_clerk(self, why));
+  });
 }
 
 /// Looks at the election: follow, wait, claim or rule.
@@ -76,7 +79,8 @@ void follow_election(self_ptr self) {
   if (s.votes->beat_due(now(self))) s.leases->beat(to_json(s.votes->lease()));
 }
 
-// ---- carrying out what the core decided -------------------------------------------------------------------------------
+// ---- carrying out what the core decided
+// -------------------------------------------------------------------------------
 
 void carry_out(self_ptr self, action::append& job) {
   spdlog::debug("coordinator: append {} records: {}", job.records.size(), job.purpose);
@@ -86,50 +90,52 @@ void carry_out(self_ptr self, action::append& job) {
     step(self);
   };
   self->request(self->state.clerk, clerk_limit, clerk_append{std::move(job.records)})
-    .then(done, [self, done](caf::error& why) { done(lost_clerk(self, why)); });
+      .then(done, [self, done](caf::error& why) { done(lost_clerk(self, why)); });
 }
 
 void carry_out(self_ptr self, action::fetch_starts& job) {
   auto pipeline = job.pipeline;
   self->request(self->state.clerk, clerk_limit, clerk_starts{job.pipeline, std::move(job.where)})
-    .then(
-      [self, pipeline](const result<found_starts>& found) {
-        auto& core = *self->state.core;
-        if (found)
-          core.starts(pipeline, *found, now(self));
-        else
-          core.starts_failed(pipeline, found.error().message, now(self));
-        step(self);
-      },
-      [self, pipeline](caf::error& why) {
-        self->state.core->starts_failed(pipeline, lost_clerk(self, why).error().message, now(self));
-      });
+      .then(
+          [self, pipeline](const result<found_starts>& found) {
+            auto& core = *self->state.core;
+            if (found)
+              core.starts(pipeline, *found, now(self));
+            else
+              core.starts_failed(pipeline, found.error().message, now(self));
+            step(self);
+          },
+          [self, pipeline](caf::error& why) {
+            self->state.core->starts_failed(pipeline, lost_clerk(self, why).error().message, now(self));
+          });
 }
 
 void carry_out(self_ptr self, action::query_topics& job) {
   self->request(self->state.clerk, clerk_limit, clerk_topics{std::move(job.names)})
-    .then(
-      [self](const result<std::vector<topic_info>>& infos) {
-        auto& core = *self->state.core;
-        if (!infos) return core.topics_failed(infos.error().message, now(self));
-        std::map<std::string, std::int32_t> sizes;
-        for (auto& info : *infos) sizes[info.name] = info.partitions;
-        core.topics(sizes, now(self));
-        step(self);
-      },
-      [self](caf::error& why) { self->state.core->topics_failed(lost_clerk(self, why).error().message, now(self)); });
+      .then(
+          [self](const result<std::vector<topic_info>>& infos) {
+            auto& core = *self->state.core;
+            if (!infos) return core.topics_failed(infos.error().message, now(self));
+            std::map<std::string, std::int32_t> sizes;
+            for (auto& info : *infos) sizes[info.name] = info.partitions;
+            core.topics(sizes, now(self));
+            step(self);
+          },
+          [self](caf::error& why) {
+            self->state.core->topics_failed(lost_clerk(self, why).error().message, now(self));
+          });
 }
 
 void carry_out(self_ptr self, action::probe& job) {
   auto node = job.node;
   self->request(self->state.dialer, dialer_limit, probe{job.address})
-    .then(
-      [self, node](probe_answer answer) {
-        if (answer != probe_answer::refused) return;
-        self->state.core->refused(node, now(self));
-        step(self);
-      },
-      [](caf::error&) {});
+      .then(
+          [self, node](probe_answer answer) {
+            if (answer != probe_answer::refused) return;
+            self->state.core->refused(node, now(self));
+            step(self);
+          },
+          [](caf::error&) {});
 }
 
 void carry_out(self_ptr self, action::answer& job) {
@@ -142,7 +148,7 @@ void carry_out(self_ptr self, action::answer& job) {
 
 void carry_out(self_ptr self, action::step_down& job) {
   step_down(self, job.why);
-  if (job.for_good) self->quit(make_error(node_exit::refused, job.why));   // the node stops with it
+  if (job.for_good) self->quit(make_error(node_exit::refused, job.why)); // the node stops with it
 }
 
 // Also when the core has just ended its term: then what it says is why, and the election has to hear it.
@@ -151,7 +157,8 @@ void step(self_ptr self) {
     std::visit([self](auto& job) { carry_out(self, job); }, action);
 }
 
-// ---- what comes in ----------------------------------------------------------------------------------------------------
+// ---- what comes in
+// ----------------------------------------------------------------------------------------------------
 
 void read_control(self_ptr self, const control_news& news) {
   auto& s = self->state;
@@ -181,7 +188,8 @@ void read_leases(self_ptr self, const lease_news& news) {
 
 caf::result<change_reply> submit(self_ptr self, const change_request& request) {
   auto& s = self->state;
-  if (!s.core->ruling()) return change_reply{false, true, "this node is not the coordinator; ask again in a second", {}, {}};
+  if (!s.core->ruling())
+    return change_reply{false, true, "this node is not the coordinator; ask again in a second", {}, {}};
   if (s.waiting.size() >= waiting_max)
     return change_reply{false, true, "too many changes are waiting; ask again in a second", {}, {}};
   auto promise = self->make_response_promise<caf::typed_response_promise<change_reply>>();
@@ -203,7 +211,8 @@ bool resign(self_ptr self) {
 
 } // namespace
 
-coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config cfg, clerk_actor clerk, dialer_actor dialer,
+coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config cfg, clerk_actor clerk,
+                                             dialer_actor dialer,
                                              std::shared_ptr<std::unique_ptr<lease_writer>> leases) {
   auto& s = self->state;
   s.core = std::make_unique<coordinator_core>(cfg.core, cfg.self);
@@ -214,31 +223,31 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
   s.leases = std::move(*leases);
   self->delayed_send(self, tick_interval, tick_atom::value);
   return {
-    [self](const heartbeat& beat) {
-      self->state.refused.erase(beat.report.node);
-      if (!self->state.core->ruling()) return;
-      self->state.core->heard(beat.report, now(self));
-      step(self);
-    },
-    [self](const change_request& request) { return submit(self, request); },
-    [self](const control_news& news) { read_control(self, news); },
-    [self](const lease_news& news) { read_leases(self, news); },
-    [self](const peer_refused& peer) {
-      self->state.refused.insert(peer.node);
-      self->state.votes->refused(peer.node, now(self));
-      if (self->state.core->ruling()) self->state.core->refused(peer.node, now(self));
-      step(self);
-    },
-    [self](cluster_view_atom) -> caf::result<std::string> {
-      if (!self->state.core->ruling()) return caf::make_error(caf::sec::invalid_argument, "not ruling");
-      return self->state.core->status_json(now(self));
-    },
-    [self](resign_atom) { return resign(self); },
-    [self](tick_atom) {
-      follow_election(self);
-      step(self);
-      self->delayed_send(self, tick_interval, tick_atom::value);
-    },
+      [self](const heartbeat& beat) {
+        self->state.refused.erase(beat.report.node);
+        if (!self->state.core->ruling()) return;
+        self->state.core->heard(beat.report, now(self));
+        step(self);
+      },
+      [self](const change_request& request) { return submit(self, request); },
+      [self](const control_news& news) { read_control(self, news); },
+      [self](const lease_news& news) { read_leases(self, news); },
+      [self](const peer_refused& peer) {
+        self->state.refused.insert(peer.node);
+        self->state.votes->refused(peer.node, now(self));
+        if (self->state.core->ruling()) self->state.core->refused(peer.node, now(self));
+        step(self);
+      },
+      [self](cluster_view_atom) -> caf::result<std::string> {
+        if (!self->state.core->ruling()) return caf::make_error(caf::sec::invalid_argument, "not ruling");
+        return self->state.core->status_json(now(self));
+      },
+      [self](resign_atom) { return resign(self); },
+      [self](tick_atom) {
+        follow_election(self);
+        step(self);
+        self->delayed_send(self, tick_interval, tick_atom::value);
+      },
   };
 }
 

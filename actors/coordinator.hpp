@@ -1,6 +1,7 @@
 #pragma once
-// The shell around the coordinator's decisions: cluster/election.hpp says when to claim, cluster/coordinator_core.hpp what to
-// do while ruling; this actor feeds both and carries out what they say. One on every node with the role; at most one rules.
+// The shell around the coordinator's decisions: cluster/election.hpp says when to claim, cluster/coordinator_core.hpp
+// what to do while ruling; this actor feeds both and carries out what they say. One on every node with the role; at
+// most one rules.
 
 #include <chrono>
 #include <functional>
@@ -18,7 +19,7 @@ namespace troupe {
 
 struct coordinator_config {
   node_ref self;
-  std::string address;                   ///< of this node, goes into the claim
+  std::string address; ///< of this node, goes into the claim
   core_config core;
   election_timings timings;
   std::uint64_t seed = 0;                ///< of the election's jitter
@@ -34,14 +35,14 @@ struct coordinator_state {
   dialer_actor dialer;
   std::unique_ptr<lease_writer> leases;
   milliseconds since_contact{0};
-  std::set<node_ref> refused;            ///< ports that were found closed, before or while ruling
+  std::set<node_ref> refused; ///< ports that were found closed, before or while ruling
   bool control_caught_up = false, lease_caught_up = false;
-  election_phase shown_phase = election_phase::following;   ///< last one logged
-  std::unordered_map<std::string, std::vector<caf::typed_response_promise<change_reply>>> waiting;  ///< by change id
+  election_phase shown_phase = election_phase::following;                                          ///< last one logged
+  std::unordered_map<std::string, std::vector<caf::typed_response_promise<change_reply>>> waiting; ///< by change id
 };
 
-coordinator_actor::behavior_type coordinator(coordinator_actor::stateful_pointer<coordinator_state> self, coordinator_config cfg,
-                                             clerk_actor clerk, dialer_actor dialer,
+coordinator_actor::behavior_type coordinator(coordinator_actor::stateful_pointer<coordinator_state> self,
+                                             coordinator_config cfg, clerk_actor clerk, dialer_actor dialer,
                                              std::shared_ptr<std::unique_ptr<lease_writer>> leases);
 
 } // namespace troupe

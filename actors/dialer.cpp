@@ -64,7 +64,8 @@ tcp_outcome tcp_connect(const std::string& address, std::chrono::milliseconds li
   }
   if (fault == 0) return {fd, probe_answer::open, {}};
   ::close(fd);
-  return {-1, fault == ECONNREFUSED ? probe_answer::refused : probe_answer::silent, address + ": " + std::strerror(fault)};
+  return {-1, fault == ECONNREFUSED ? probe_answer::refused : probe_answer::silent,
+          address + ": " + std::strerror(fault)};
 }
 
 using promise = caf::typed_response_promise<dialed>;
@@ -73,39 +74,42 @@ using promise = caf::typed_response_promise<dialed>;
 
 dialer_actor::behavior_type dialer(dialer_actor::stateful_pointer<dialer_state> self, dialer_config cfg) {
   return {
-    [self, cfg](const dial& target) -> caf::result<dialed> {
-      auto tcp = tcp_connect(target.address, cfg.connect_limit);
-      if (tcp.fd < 0) return dialed{{}, tcp.answer == probe_answer::refused, tcp.why};
-      auto reply = self->make_response_promise<promise>();
-      auto connected = [reply](const caf::node_id&, caf::strong_actor_ptr& door, const std::set<std::string>&) mutable {
-        if (door)
-          reply.deliver(dialed{caf::actor_cast<door_actor>(door), false, {}});
-        else
-          reply.deliver(dialed{{}, false, "the node there is not ready yet"});
-      };
-      auto failed = [self, reply, address = target.address](caf::error& why) mutable {
-        reply.deliver(dialed{{}, false, address + ": handshake failed (" + self->system().render(why) + ")"});
-      };
-      std::string host;
-      std::uint16_t port = 0;
-      split_address(target.address, host, port);
-      if (cfg.tls) {
-        ::close(tcp.fd);
-        self->request(self->system().openssl_manager().actor_handle(), cfg.handshake_limit, caf::connect_atom::value, host, port)
-          .then(connected, failed);
-      } else {
-        auto& middleman = self->system().middleman();
-        auto basp = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
-        self->request(basp, cfg.handshake_limit, caf::connect_atom::value, middleman.backend().new_scribe(tcp.fd), port)
-          .then(connected, failed);
-      }
-      return reply;
-    },
-    [cfg](const probe& target) {
-      auto tcp = tcp_connect(target.address, cfg.connect_limit);
-      if (tcp.fd >= 0) ::close(tcp.fd);
-      return tcp.answer;
-    },
+      [self, cfg](const dial& target) -> caf::result<dialed> {
+        auto tcp = tcp_connect(target.address, cfg.connect_limit);
+        if (tcp.fd < 0) return dialed{{}, tcp.answer == probe_answer::refused, tcp.why};
+        auto reply = self->make_response_promise<promise>();
+        auto connected = [reply](const caf::node_id&, caf::strong_actor_ptr& door,
+                                 const std::set<std::string>&) mutable {
+          if (door)
+            reply.deliver(dialed{caf::actor_cast<door_actor>(door), false, {}});
+          else
+            reply.deliver(dialed{{}, false, "the node there is not ready yet"});
+        };
+        auto failed = [self, reply, address = target.address](caf::error& why) mutable {
+          reply.deliver(dialed{{}, false, address + ": handshake failed (" + self->system().render(why) + ")"});
+        };
+        std::string host;
+        std::uint16_t port = 0;
+        split_address(target.address, host, port);
+        if (cfg.tls) {
+          ::close(tcp.fd);
+          self->request(self->system().openssl_manager().actor_handle(), cfg.handshake_limit, caf::connect_atom::value,
+                        host, port)
+              .then(connected, failed);
+        } else {
+          auto& middleman = self->system().middleman();
+          auto basp = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+          self->request(basp, cfg.handshake_limit, caf::connect_atom::value, middleman.backend().new_scribe(tcp.fd),
+                        port)
+              .then(connected, failed);
+        }
+        return reply;
+      },
+      [cfg](const probe& target) {
+        auto tcp = tcp_connect(target.address, cfg.connect_limit);
+        if (tcp.fd >= 0) ::close(tcp.fd);
+        return tcp.answer;
+      },
   };
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 // Connects to other nodes, and probes them, with a limit on every step.
 //
-// CAF 0.17's own connect is a blocking ::connect() inside one actor: a host that drops SYNs would hold up all other dials, and the
-// exit of the process, for two minutes. So the TCP part is done here, non-blocking with a deadline, and the connected socket is
-// handed to BASP. With TLS CAF does its own connect after a probe has shown that somebody listens.
+// CAF 0.17's own connect is a blocking ::connect() inside one actor: a host that drops SYNs would hold up all other
+// dials, and the exit of the process, for two minutes. So the TCP part is done here, non-blocking with a deadline, and
+// the connected socket is handed to BASP. With TLS CAF does its own connect after a probe has shown that somebody
+// listens.
 
 #include <chrono>
 
@@ -17,7 +18,9 @@ struct dialer_config {
   bool tls = false;
 };
 
-struct dialer_state { static constexpr const char* name = "dialer"; };
+struct dialer_state {
+  static constexpr const char* name = "dialer";
+};
 
 /// Spawn it detached; it blocks its thread for at most connect_limit at a time.
 dialer_actor::behavior_type dialer(dialer_actor::stateful_pointer<dialer_state> self, dialer_config cfg);

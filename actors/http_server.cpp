@@ -60,7 +60,8 @@ struct http_server::impl {
   }
 };
 
-http_server::http_server(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
+http_server::http_server(std::unique_ptr<impl> i)
+    : impl_(std::move(i)) {}
 
 result<std::unique_ptr<http_server>> http_server::start(const std::string& host, std::uint16_t port, http_pages pages) {
   auto i = std::make_unique<impl>();
@@ -79,8 +80,9 @@ result<std::unique_ptr<http_server>> http_server::start(const std::string& host,
   i->routes();
   i->port = port == 0 ? server.bind_to_any_port(host.c_str()) : (server.bind_to_port(host.c_str(), port) ? port : -1);
   if (i->port < 0)
-    return fail(errc::conflict, fmt::format("can't listen on {}:{} for HTTP (node.http): {}; choose another port, or port 0 for any", host,
-                                            port, std::strerror(errno)));
+    return fail(errc::conflict,
+                fmt::format("can't listen on {}:{} for HTTP (node.http): {}; choose another port, or port 0 for any",
+                            host, port, std::strerror(errno)));
   auto* raw = i.get();
   i->listener = std::thread([raw] { raw->server.listen_after_bind(); });
   return std::unique_ptr<http_server>(new http_server(std::move(i)));

@@ -1,6 +1,7 @@
 #pragma once
-// The pages for Prometheus, load balancers and people: /metrics /healthz /livez /readyz /status /progress /version. Read-only, on
-// loopback. It runs on threads of its own and asks actors with a limit, so that a slow reader holds up nothing.
+// The pages for Prometheus, load balancers and people: /metrics /healthz /livez /readyz /status /progress /version.
+// Read-only, on loopback. It runs on threads of its own and asks actors with a limit, so that a slow reader holds up
+// nothing.
 
 #include <cstdint>
 #include <functional>

@@ -131,9 +131,12 @@ std::optional<row_rejection> make_records(ingest_state& state, const lane_batch&
       continue;
     }
     auto why = maker.judge(row, partition->where);
-    if (why.code == model::rejection::none) maker.predict(row, partition->where);
-    else if (state.cfg.tolerate_bad_rows) maker.reject(row, partition->where, why);
-    else return why;
+    if (why.code == model::rejection::none)
+      maker.predict(row, partition->where);
+    else if (state.cfg.tolerate_bad_rows)
+      maker.reject(row, partition->where, why);
+    else
+      return why;
   }
   return std::nullopt;
 }
@@ -296,54 +299,54 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
   self->set_default_handler(caf::drop);
   start(self, std::move(cfg), std::move(owner), std::move(ports));
   return {
-    [self](const scored_batch& answer) {
-      if (!alive(self)) return;
-      take_answer(self, answer);
-      go_on(self);
-    },
-    [self](const scorer_up& up) {
-      if (!alive(self)) return;
-      add_scorer(self, up);
-      go_on(self);
-    },
-    [self](const scorer_down& down) {
-      if (!alive(self)) return;
-      drop_scorer(self->state, down.key);
-      go_on(self);
-    },
-    [self](const lane_grant& order) {
-      if (!alive(self)) return;
-      grant(self, {order.where, order.offset, order.metadata, order.epoch});
-      go_on(self);
-    },
-    [self](const lane_revoke& order) {
-      if (!alive(self)) return;
-      revoke(self, order);
-      go_on(self);
-    },
-    [self](const lane_version& order) {
-      if (!alive(self)) return;
-      seal(self); // rows that were read before keep the version of that moment
-      self->state.version = order.version;
-      go_on(self);
-    },
-    [self](const lane_pause& order) {
-      if (!alive(self)) return;
-      self->state.paused = order.paused;
-      if (!order.paused) resume(self);
-      go_on(self);
-    },
-    [self](wake_atom) {
-      self->state.gate->waiting = false; // before polling: what comes from now on is owed another wake
-      if (alive(self)) go_on(self);
-    },
-    [self](tick_atom) {
-      if (!alive(self)) return;
-      self->delayed_send(self, tick_interval, tick_atom::value);
-      self->state.dispatch.expire(self->clock().now());
-      abandon_overdue(self);
-      go_on(self);
-    },
+      [self](const scored_batch& answer) {
+        if (!alive(self)) return;
+        take_answer(self, answer);
+        go_on(self);
+      },
+      [self](const scorer_up& up) {
+        if (!alive(self)) return;
+        add_scorer(self, up);
+        go_on(self);
+      },
+      [self](const scorer_down& down) {
+        if (!alive(self)) return;
+        drop_scorer(self->state, down.key);
+        go_on(self);
+      },
+      [self](const lane_grant& order) {
+        if (!alive(self)) return;
+        grant(self, {order.where, order.offset, order.metadata, order.epoch});
+        go_on(self);
+      },
+      [self](const lane_revoke& order) {
+        if (!alive(self)) return;
+        revoke(self, order);
+        go_on(self);
+      },
+      [self](const lane_version& order) {
+        if (!alive(self)) return;
+        seal(self); // rows that were read before keep the version of that moment
+        self->state.version = order.version;
+        go_on(self);
+      },
+      [self](const lane_pause& order) {
+        if (!alive(self)) return;
+        self->state.paused = order.paused;
+        if (!order.paused) resume(self);
+        go_on(self);
+      },
+      [self](wake_atom) {
+        self->state.gate->waiting = false; // before polling: what comes from now on is owed another wake
+        if (alive(self)) go_on(self);
+      },
+      [self](tick_atom) {
+        if (!alive(self)) return;
+        self->delayed_send(self, tick_interval, tick_atom::value);
+        self->state.dispatch.expire(self->clock().now());
+        abandon_overdue(self);
+        go_on(self);
+      },
   };
 }
 

@@ -35,9 +35,9 @@ namespace troupe {
 struct ingest_config {
   std::string pipeline;
   generation_id generation;
-  std::string model;                             ///< registered name: "games" of games@2
-  std::string node;                              ///< this node's name
-  std::uint32_t lane = 0;                        ///< number of the lane on this node
+  std::string model;      ///< registered name: "games" of games@2
+  std::string node;       ///< this node's name
+  std::uint32_t lane = 0; ///< number of the lane on this node
 
   /// Of predictions: troupe.{model,source,node,lane}; others are left out
   std::vector<std::string> headers{"troupe.model"};
@@ -45,31 +45,41 @@ struct ingest_config {
   bool source_timestamp = true;
   /// A dead-letter topic is configured; else bad rows are counted and passed over
   bool has_dead_letters = true;
-  bool context_headers = true;                   ///< dead letters carry __connect.errors.* and __troupe.errors.*
-  bool tolerate_bad_rows = true;                 ///< false (errors.tolerance none): the first one stops the lane
+  bool context_headers = true;   ///< dead letters carry __connect.errors.* and __troupe.errors.*
+  bool tolerate_bad_rows = true; ///< false (errors.tolerance none): the first one stops the lane
 
   std::uint32_t batch_rows_max = 500;
-  std::uint32_t batch_bytes_max = 256 * 1024;    ///< a single larger row is a batch of its own
-  std::chrono::microseconds queue_delay_max{0};  ///< how long a row may wait for others to fill the batch
-  std::uint32_t row_bytes_max = 1u << 20;        ///< a longer value is a dead letter ROW_TOO_LARGE
-  std::uint64_t uncommitted_rows_max = 100'000;  ///< rows read and not yet committed: the most that a crash repeats
-  dispatch_limits dispatch;                      ///< windows of the scorers; rows and bytes read and not yet produced
+  std::uint32_t batch_bytes_max = 256 * 1024;   ///< a single larger row is a batch of its own
+  std::chrono::microseconds queue_delay_max{0}; ///< how long a row may wait for others to fill the batch
+  std::uint32_t row_bytes_max = 1u << 20;       ///< a longer value is a dead letter ROW_TOO_LARGE
+  std::uint64_t uncommitted_rows_max = 100'000; ///< rows read and not yet committed: the most that a crash repeats
+  dispatch_limits dispatch;                     ///< windows of the scorers; rows and bytes read and not yet produced
 
   milliseconds commit_interval{100};
-  milliseconds commit_retry{200};                ///< pause after a commit that failed
-  milliseconds removal_timeout{5000};            ///< a longer gap on the steady clock: this lane was frozen
+  milliseconds commit_retry{200};     ///< pause after a commit that failed
+  milliseconds removal_timeout{5000}; ///< a longer gap on the steady clock: this lane was frozen
   /// A revoked partition's rows that are not produced by then are left to the next owner
   milliseconds drain_limit{500};
   milliseconds report_interval{250};
-  std::shared_ptr<lane_metrics> metrics;         ///< shared by the generations of a lane; may be null
+  std::shared_ptr<lane_metrics> metrics; ///< shared by the generations of a lane; may be null
 };
 
 /// Lets at most one wake wait in the mailbox, however many threads ask for one.
-struct wake_gate { std::atomic<bool> waiting{false}; };
+struct wake_gate {
+  std::atomic<bool> waiting{false};
+};
 
-struct known_scorer { scorer_key key; scorer_actor handle; };
+struct known_scorer {
+  scorer_key key;
+  scorer_actor handle;
+};
 /// A batch on its way to being durable, for the `producing` histogram.
-struct produced_batch { batch_seq seq; model_version version; std::size_t rows; mono_time scored_at; };
+struct produced_batch {
+  batch_seq seq;
+  model_version version;
+  std::size_t rows;
+  mono_time scored_at;
+};
 
 struct ingest_state {
   static constexpr const char* name = "ingest";
@@ -87,31 +97,31 @@ struct ingest_state {
   batch_builder builder;
   std::optional<record_maker> maker;
 
-  model_version version;                         ///< 0: none yet, nothing is read
-  mono_time filling_since{};                     ///< first row of the open batch
+  model_version version;     ///< 0: none yet, nothing is read
+  mono_time filling_since{}; ///< first row of the open batch
   bool delay_armed = false;
-  std::deque<lane_batch> batches;                ///< read and not yet produced, oldest first
-  std::deque<produced_batch> produced;           ///< and produced, not yet durable
+  std::deque<lane_batch> batches;      ///< read and not yet produced, oldest first
+  std::deque<produced_batch> produced; ///< and produced, not yet durable
   std::map<scorer_number, known_scorer> scorers;
   scorer_number next_scorer = 0;
 
-  std::map<std::uint32_t, mono_time> draining_since;       ///< slot -> when it was revoked
+  std::map<std::uint32_t, mono_time> draining_since; ///< slot -> when it was revoked
   /// Slot -> offset from which its rows are left to the next owner
   std::map<std::uint32_t, std::int64_t> abandoned;
 
-  control_offset seen{-1};                       ///< largest epoch of a grant or revoke so far
+  control_offset seen{-1}; ///< largest epoch of a grant or revoke so far
   bool ended = false, paused = false;
-  std::string stopped_by_row;                    ///< the sentence about the row that stopped the lane
+  std::string stopped_by_row; ///< the sentence about the row that stopped the lane
   std::string disconnected, commit_problem;
   mono_time next_commit{}, commit_after{}, next_report{};
   bool report_now = true;
 
   lane_counters counters;
   std::array<std::uint64_t, model::rejection_count> rejected{};
-  std::uint64_t redispatched_seen = 0, late_seen = 0;      ///< what metrics have been told
+  std::uint64_t redispatched_seen = 0, late_seen = 0; ///< what metrics have been told
 
-  std::vector<source_event> events;              ///< scratch
-  std::vector<delivery> deliveries;              ///< scratch
+  std::vector<source_event> events; ///< scratch
+  std::vector<delivery> deliveries; ///< scratch
 };
 
 using ingest_pointer = ingest_actor::stateful_pointer<ingest_state>;

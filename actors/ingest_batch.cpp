@@ -91,8 +91,8 @@ void batch_builder::keep_headers(std::uint32_t row) {
   auto& bytes = batch_.header_bytes;
   auto before = bytes.size();
   for (const auto& header : source_->headers()) {
-    lane_batch::header_place place{row, append(bytes, header.name), static_cast<std::uint32_t>(header.name.size()),
-                                   0, 0, !header.value};
+    lane_batch::header_place place{
+        row, append(bytes, header.name), static_cast<std::uint32_t>(header.name.size()), 0, 0, !header.value};
     if (header.value) {
       place.value_at = append(bytes, *header.value);
       place.value_size = static_cast<std::uint32_t>(header.value->size());

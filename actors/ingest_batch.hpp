@@ -25,21 +25,21 @@ struct row_meta {
   std::int64_t offset = 0;
   std::int64_t timestamp_ms = -1;
   std::uint32_t slot = 0;
-  std::uint32_t key_end = 0;                     ///< in lane_batch::keys
+  std::uint32_t key_end = 0; ///< in lane_batch::keys
   bool null_key = false, null_value = false, too_large = false;
 };
 
 struct lane_batch {
   batch_seq seq;
   model_version version;
-  std::uint32_t attempt = 0;                     ///< of the answer that was taken
+  std::uint32_t attempt = 0; ///< of the answer that was taken
   mono_time read_at{}, sent_at{}, scored_at{};
   row_block_ptr rows;
-  outcome_block_ptr outcomes;                    ///< null until it is scored
+  outcome_block_ptr outcomes; ///< null until it is scored
   std::vector<char> keys;
-  std::vector<row_meta> meta;                    ///< one a row
+  std::vector<row_meta> meta; ///< one a row
   std::vector<offset_run> runs;
-  std::size_t produced = 0;                      ///< rows that have been handed to the sink (or need no record)
+  std::size_t produced = 0; ///< rows that have been handed to the sink (or need no record)
 
   [[nodiscard]] std::size_t size() const { return meta.size(); }
   [[nodiscard]] std::optional<std::string_view> key(std::size_t row) const;
@@ -50,8 +50,11 @@ struct lane_batch {
   /// Appends the row's source headers; the views are into the batch.
   void headers(std::size_t row, std::vector<header_view>& to) const;
 
-  struct header_place { std::uint32_t row, name_at, name_size, value_at, value_size; bool null_value; };
-  std::vector<header_place> header_places;       ///< ordered by row
+  struct header_place {
+    std::uint32_t row, name_at, name_size, value_at, value_size;
+    bool null_value;
+  };
+  std::vector<header_place> header_places; ///< ordered by row
   std::vector<char> header_bytes;
   std::vector<std::pair<std::uint32_t, std::vector<char>>> large_values; ///< ordered by row
 };

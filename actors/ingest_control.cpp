@@ -96,8 +96,10 @@ void take(ingest_pointer self, const source_event& event) {
   switch (event.what) {
   case kind::end_of_partition:
     // Rows of the open batch come before the end, so the mark goes behind them.
-    if (!state.builder.empty()) state.builder.mark(event.slot, event.offset);
-    else state.ledger.end_of_partition(event.slot, event.offset);
+    if (!state.builder.empty())
+      state.builder.mark(event.slot, event.offset);
+    else
+      state.ledger.end_of_partition(event.slot, event.offset);
     return;
   case kind::committed:
     state.ledger.commit_done(event.token);
@@ -121,7 +123,8 @@ void take(ingest_pointer self, const source_event& event) {
     state.disconnected.clear();
     state.report_now = true;
     return;
-  case kind::fatal: return end(self, fmt::format("the source is lost: {}", event.message));
+  case kind::fatal:
+    return end(self, fmt::format("the source is lost: {}", event.message));
   }
 }
 
@@ -140,8 +143,10 @@ std::vector<offset_run> runs_before(const ingest_state& state, const lane_batch&
     const auto& meta = batch.meta[row];
     auto left = state.abandoned.find(meta.slot);
     if (left != state.abandoned.end() && meta.offset >= left->second) continue;
-    if (!runs.empty() && runs.back().slot == meta.slot) runs.back().last = meta.offset;
-    else runs.push_back({meta.slot, meta.offset, meta.offset});
+    if (!runs.empty() && runs.back().slot == meta.slot)
+      runs.back().last = meta.offset;
+    else
+      runs.push_back({meta.slot, meta.offset, meta.offset});
   }
   return runs;
 }
@@ -262,8 +267,8 @@ void stop_at_row(ingest_pointer self, std::size_t row, const row_rejection& why)
   auto& batch = state.batches.front();
   const auto& meta = batch.meta[row];
   state.stopped_by_row =
-    fmt::format("pipeline {} stopped at {} offset {}: {}: {}", state.cfg.pipeline,
-                to_string(state.table.find(meta.slot)->where), meta.offset, to_string(why.code), why.message);
+      fmt::format("pipeline {} stopped at {} offset {}: {}: {}", state.cfg.pipeline,
+                  to_string(state.table.find(meta.slot)->where), meta.offset, to_string(why.code), why.message);
   ++state.rejected[static_cast<std::size_t>(why.code)];
   ++state.counters.rows_rejected;
   state.report_now = true;

@@ -70,7 +70,8 @@ row_rejection record_maker::judge(std::size_t row, const topic_partition& where)
   const auto& meta = batch_->meta[row];
   if (meta.null_value) return {rejection::null_value, {}, "the record has no value (a tombstone)"};
   if (meta.too_large)
-    return {rejection::row_too_large, {},
+    return {rejection::row_too_large,
+            {},
             texts_.put(fmt::format("the value has {} bytes, max_row_bytes is {}", batch_->value(row)->size(),
                                    cfg_.row_bytes_max))};
   auto outcome = batch_->outcome(row);
@@ -86,20 +87,24 @@ row_rejection record_maker::judge(std::size_t row, const topic_partition& where)
   headers_.resize(first);
   auto most = sink_.record_bytes_max(target::output);
   if (bytes <= most) return {};
-  return {rejection::output_too_large, {},
+  return {rejection::output_too_large,
+          {},
           texts_.put(fmt::format("the prediction's record has {} bytes, the output topic takes {}", bytes, most))};
 }
 
 std::size_t record_maker::output_headers(const topic_partition& where, std::int64_t offset) {
   auto first = headers_.size();
   for (const auto& name : cfg_.headers) {
-    if (name == "troupe.model") headers_.push_back({name, label_});
+    if (name == "troupe.model")
+      headers_.push_back({name, label_});
     else if (name == "troupe.source") {
       char text[320];
       auto* end = fmt::format_to_n(text, sizeof text, "{}/{}/{}", where.topic, where.partition, offset).out;
       headers_.push_back({name, texts_.put({text, static_cast<std::size_t>(end - text)})});
-    } else if (name == "troupe.node") headers_.push_back({name, cfg_.node});
-    else if (name == "troupe.lane") headers_.push_back({name, texts_.put_number(cfg_.lane)});
+    } else if (name == "troupe.node")
+      headers_.push_back({name, cfg_.node});
+    else if (name == "troupe.lane")
+      headers_.push_back({name, texts_.put_number(cfg_.lane)});
   }
   return first;
 }
@@ -188,8 +193,8 @@ void record_maker::cut_to_fit(produce_record& record, std::size_t first_header, 
         {"__troupe.errors.original.headers", texts_.put_number(static_cast<std::int64_t>(source_headers))});
   }
   if (room() == 0 && record.key) {
-    headers_.push_back({"__troupe.errors.original.key.length",
-                        texts_.put_number(static_cast<std::int64_t>(record.key->size()))});
+    headers_.push_back(
+        {"__troupe.errors.original.key.length", texts_.put_number(static_cast<std::int64_t>(record.key->size()))});
     record.key.reset();
     record.partition = source_partition(sink_, target::dead_letter, where.partition);
   }

@@ -44,11 +44,16 @@ constexpr batch_seq token_batch(std::uint64_t token) { return batch_seq{token >>
 constexpr bool token_is_dead_letter(std::uint64_t token) { return (token & 1) != 0; }
 
 /// A row and why it can't be predicted. The views live as long as the batch and the maker's current records.
-struct row_rejection { model::rejection code = model::rejection::none; std::string_view feature, message; };
+struct row_rejection {
+  model::rejection code = model::rejection::none;
+  std::string_view feature, message;
+};
 
 class record_maker {
 public:
-  record_maker(const ingest_config& cfg, row_sink& sink) : cfg_(cfg), sink_(sink) {}
+  record_maker(const ingest_config& cfg, row_sink& sink)
+      : cfg_(cfg)
+      , sink_(sink) {}
 
   /// Starts a list of records of this batch. REQUIRES: the batch is scored and outlives the list.
   void begin(const lane_batch& batch);
@@ -67,7 +72,9 @@ public:
   [[nodiscard]] std::size_t row_of(std::size_t record) const { return row_of_[record]; }
 
 private:
-  struct header_range { std::size_t first = 0; };
+  struct header_range {
+    std::size_t first = 0;
+  };
   std::size_t output_headers(const topic_partition& where, std::int64_t offset);
   void error_headers(std::size_t row, const topic_partition& where, const row_rejection& why);
   void cut_to_fit(produce_record& record, std::size_t first_header, std::size_t source_headers,
@@ -78,7 +85,7 @@ private:
   const ingest_config& cfg_;
   row_sink& sink_;
   const lane_batch* batch_ = nullptr;
-  std::string label_;                             ///< games@2
+  std::string label_; ///< games@2
   text_arena texts_;
   std::vector<produce_record> records_;
   std::vector<header_view> headers_;

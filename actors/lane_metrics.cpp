@@ -12,8 +12,8 @@ using prometheus::BuildHistogram;
 
 /// Upper bounds in seconds: from tens of microseconds (a row of a small model) to seconds (a heavy batch).
 const std::vector<double>& bounds() {
-  static const std::vector<double> values{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                          0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   5, 10};
+  static const std::vector<double> values{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                          0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10};
   return values;
 }
 
@@ -29,9 +29,12 @@ prometheus::Gauge* gauge(prometheus::Registry& registry, const char* name, const
 
 const char* name_of(lane_metrics::step what) {
   switch (what) {
-  case lane_metrics::step::waiting: return "waiting";
-  case lane_metrics::step::scoring: return "scoring";
-  case lane_metrics::step::producing: return "producing";
+  case lane_metrics::step::waiting:
+    return "waiting";
+  case lane_metrics::step::scoring:
+    return "scoring";
+  case lane_metrics::step::producing:
+    return "producing";
   }
   return "";
 }
@@ -39,27 +42,32 @@ const char* name_of(lane_metrics::step what) {
 } // namespace
 
 lane_metrics::lane_metrics(prometheus::Registry& registry, std::string pipeline, std::string model)
-  : pipeline_(std::move(pipeline)), model_(std::move(model)) {
+    : pipeline_(std::move(pipeline))
+    , model_(std::move(model)) {
   prometheus::Labels labels{{"pipeline", pipeline_}};
-  predicted_ = &BuildCounter().Name("troupe_rows_predicted_total").Help("Rows whose prediction was produced")
-                  .Register(registry);
-  seconds_ = &BuildHistogram().Name("troupe_row_seconds").Help("Time of a row by step, of whole batches")
-                .Register(registry);
-  lag_ = &BuildGauge().Name("consumer_lag").Help("Rows between the committed offset and the end of the log")
-            .Register(registry);
+  predicted_ =
+      &BuildCounter().Name("troupe_rows_predicted_total").Help("Rows whose prediction was produced").Register(registry);
+  seconds_ =
+      &BuildHistogram().Name("troupe_row_seconds").Help("Time of a row by step, of whole batches").Register(registry);
+  lag_ = &BuildGauge()
+              .Name("consumer_lag")
+              .Help("Rows between the committed offset and the end of the log")
+              .Register(registry);
   rows_read_ = counter(registry, "troupe_rows_read_total", "Rows read from the source topics", labels);
-  auto& rejected = BuildCounter().Name("troupe_rows_rejected_total").Help("Rows that could not be predicted, by reason")
-                     .Register(registry);
+  auto& rejected = BuildCounter()
+                       .Name("troupe_rows_rejected_total")
+                       .Help("Rows that could not be predicted, by reason")
+                       .Register(registry);
   for (std::size_t code = 1; code < rejected_.size(); ++code)
-    rejected_[code] = &rejected.Add(
-      {{"pipeline", pipeline_}, {"code", std::string{to_string(static_cast<model::rejection>(code))}}});
+    rejected_[code] =
+        &rejected.Add({{"pipeline", pipeline_}, {"code", std::string{to_string(static_cast<model::rejection>(code))}}});
   record_errors_ = counter(registry, "total_record_errors", "Rows that could not be predicted", labels);
   records_skipped_ = counter(registry, "total_records_skipped",
                              "Rows passed over: rejected, and there is no dead-letter topic", labels);
   dead_letters_ =
       counter(registry, "deadletterqueue_produce_requests", "Rows produced to the dead-letter topic", labels);
-  dead_letter_failures_ = counter(registry, "deadletterqueue_produce_failures",
-                                  "Rows that the dead-letter topic did not take", labels);
+  dead_letter_failures_ =
+      counter(registry, "deadletterqueue_produce_failures", "Rows that the dead-letter topic did not take", labels);
   redispatched_ =
       counter(registry, "troupe_batches_redispatched_total", "Batches sent to another scorer again", labels);
   late_ =

@@ -1,5 +1,6 @@
 #pragma once
-// Moves models between the models topic and memory. Detached: reading, checking and loading a large model takes seconds.
+// Moves models between the models topic and memory. Detached: reading, checking and loading a large model takes
+// seconds.
 
 #include <memory>
 

@@ -23,9 +23,10 @@ constexpr milliseconds tick_interval{50};
 constexpr milliseconds coordinator_limit{15'000};
 constexpr milliseconds question_limit{2'000};
 
-// ---- obeying the log --------------------------------------------------------------------------------------------------
+// ---- obeying the log
+// --------------------------------------------------------------------------------------------------
 
-using node_walk::obey;   // partitions, aliases and pipelines: node_lanes.cpp
+using node_walk::obey; // partitions, aliases and pipelines: node_lanes.cpp
 
 void obey(self_ptr, const news::cluster_named&) {}
 
@@ -64,7 +65,8 @@ void obey(self_ptr self, const news::member_removed& removal) {
 
 void obey(self_ptr self, const news::model_changed& change) {
   if (change.model.state == model_record::state_kind::failed)
-    spdlog::error("model {}@{} was not rolled out: {}", change.model.name, change.model.version.value, change.model.message);
+    spdlog::error("model {}@{} was not rolled out: {}", change.model.name, change.model.version.value,
+                  change.model.message);
   self->state.report_due = true;
 }
 
@@ -79,8 +81,7 @@ void read_control(self_ptr self) {
   s.parts.control->poll(*records);
   auto unreadable = s.cluster.ignored().unreadable;
   for (auto& record : *records)
-    for (auto& event : s.cluster.apply(record))
-      std::visit([self](auto& e) { obey(self, e); }, event);
+    for (auto& event : s.cluster.apply(record)) std::visit([self](auto& e) { obey(self, e); }, event);
   if (s.cluster.ignored().unreadable != unreadable) spdlog::error("control topic: {}", s.cluster.last_error());
   auto position = s.parts.control->position();
   bool moved = !records->empty() || position != s.cluster.applied().value;
@@ -108,7 +109,8 @@ void read_leases(self_ptr self) {
   self->send(s.parts.coordinator, std::move(news));
 }
 
-// ---- looking around ---------------------------------------------------------------------------------------------------
+// ---- looking around
+// ---------------------------------------------------------------------------------------------------
 
 void watch_kafka(self_ptr self) {
   auto& s = self->state;
@@ -159,29 +161,37 @@ void tick(self_ptr self) {
   go_on_leaving(self);
 }
 
-/// A change, or the question `status`, that came over the wire: only the coordinator's node answers, so that it can't go in circles.
+/// A change, or the question `status`, that came over the wire: only the coordinator's node answers, so that it can't
+/// go in circles.
 caf::result<change_reply> change_here(self_ptr self, const change_request& request) {
   auto& s = self->state;
   if (!s.parts.coordinator) return change_reply{false, true, "this node does not coordinate", {}, {}};
   if (request.kind != "status") return self->delegate(s.parts.coordinator, request);
   auto promise = self->make_response_promise<caf::typed_response_promise<change_reply>>();
   self->request(s.parts.coordinator, question_limit, cluster_view_atom::value)
-    .then([promise](std::string& view) mutable { promise.deliver(change_reply{true, false, {}, {}, std::move(view)}); },
-          [promise](caf::error&) mutable { promise.deliver(change_reply{false, true, "this node does not coordinate", {}, {}}); });
+      .then(
+          [promise](std::string& view) mutable {
+            promise.deliver(change_reply{true, false, {}, {}, std::move(view)});
+          },
+          [promise](caf::error&) mutable {
+            promise.deliver(change_reply{false, true, "this node does not coordinate", {}, {}});
+          });
   return promise;
 }
 
 caf::result<change_reply> forward(self_ptr self, const change_request& request) {
   if (coordinates_here(self)) return change_here(self, request);
   auto door = coordinator_door(self);
-  if (!door) return change_reply{false, true, "no coordinator can be reached at the moment; ask again in a second", {}, {}};
+  if (!door)
+    return change_reply{false, true, "no coordinator can be reached at the moment; ask again in a second", {}, {}};
   auto promise = self->make_response_promise<caf::typed_response_promise<change_reply>>();
   auto limit = request.kind == "status" ? question_limit : coordinator_limit;
   self->request(door, limit, request)
-    .then([promise](change_reply& reply) mutable { promise.deliver(std::move(reply)); },
-          [self, promise](caf::error& why) mutable {
-            promise.deliver(change_reply{false, true, "the coordinator does not answer (" + self->system().render(why) + ")", {}, {}});
-          });
+      .then([promise](change_reply& reply) mutable { promise.deliver(std::move(reply)); },
+            [self, promise](caf::error& why) mutable {
+              promise.deliver(change_reply{
+                  false, true, "the coordinator does not answer (" + self->system().render(why) + ")", {}, {}});
+            });
   return promise;
 }
 
@@ -194,9 +204,7 @@ void set_handlers(self_ptr self) {
       lost_door(self, caf::actor_cast<caf::actor_addr>(down.source));
   });
   self->set_error_handler([self](caf::error& why) { spdlog::error("node: {}", self->system().render(why)); });
-  self->set_exit_handler([self](caf::exit_msg& exit) {
-    stop(self, exit.reason);
-  });
+  self->set_exit_handler([self](caf::exit_msg& exit) { stop(self, exit.reason); });
 }
 
 void wake_when_ready(self_ptr self) {
@@ -205,13 +213,14 @@ void wake_when_ready(self_ptr self) {
     if (auto strong = caf::actor_cast<caf::actor>(weak)) caf::anon_send(strong, wake_atom::value);
   };
   self->state.parts.control->on_ready(wake);
-  if (self->state.parts.lease) self->state.parts.lease->on_ready([] {});   // looked at every tick, that is often enough
+  if (self->state.parts.lease) self->state.parts.lease->on_ready([] {}); // looked at every tick, that is often enough
 }
 
 } // namespace
 } // namespace node_walk
 
-node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, node_setup cfg, std::shared_ptr<node_parts> parts) {
+node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, node_setup cfg,
+                               std::shared_ptr<node_parts> parts) {
   using namespace node_walk;
   auto& s = self->state;
   s.cfg = std::move(cfg);
@@ -227,30 +236,32 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
   s.admin = s.parts.spawn_admin(self);
   self->send(self, tick_atom::value);
   return {
-    [self](const peer_hello& hello) { return welcome(self, hello); },
-    [self](const scorer_offer& offer) { take_offer(self, offer); },
-    [self](const heartbeat& beat) {
-      if (self->state.parts.coordinator) self->send(self->state.parts.coordinator, beat);
-    },
-    [self](const change_request& request) { return change_here(self, request); },
-    [self](const admin_request& request) -> caf::result<admin_reply> { return self->delegate(self->state.admin, request); },
-    [self](const lane_state& state) { heard_lane(self, state); },
-    [self](const forward_change& ask) { return forward(self, ask.change); },
-    [self](local_view_atom) { return local_view(self); },
-    [self](const fit_check& check) { return why_not_fit(self, check); },
-    [self](leave_atom) {
-      self->state.leaving = true;
-      self->state.leave_by = now(self) + self->state.cfg.leave_limit;
-      self->state.report_due = true;
-    },
-    [self](wake_atom) {
-      read_control(self);
-      if (self->state.report_due) send_report(self);
-    },
-    [self](tick_atom) {
-      tick(self);
-      self->delayed_send(self, tick_interval, tick_atom::value);
-    },
+      [self](const peer_hello& hello) { return welcome(self, hello); },
+      [self](const scorer_offer& offer) { take_offer(self, offer); },
+      [self](const heartbeat& beat) {
+        if (self->state.parts.coordinator) self->send(self->state.parts.coordinator, beat);
+      },
+      [self](const change_request& request) { return change_here(self, request); },
+      [self](const admin_request& request) -> caf::result<admin_reply> {
+        return self->delegate(self->state.admin, request);
+      },
+      [self](const lane_state& state) { heard_lane(self, state); },
+      [self](const forward_change& ask) { return forward(self, ask.change); },
+      [self](local_view_atom) { return local_view(self); },
+      [self](const fit_check& check) { return why_not_fit(self, check); },
+      [self](leave_atom) {
+        self->state.leaving = true;
+        self->state.leave_by = now(self) + self->state.cfg.leave_limit;
+        self->state.report_due = true;
+      },
+      [self](wake_atom) {
+        read_control(self);
+        if (self->state.report_due) send_report(self);
+      },
+      [self](tick_atom) {
+        tick(self);
+        self->delayed_send(self, tick_interval, tick_atom::value);
+      },
   };
 }
 

@@ -15,8 +15,8 @@ void put_off(self_ptr self, node_state::lane& lane) {
   lane.respawn_at = now(self) + lane.backoff;
 }
 
-/// A lane has ended, or was made to. The generation that is reported now is nobody's: it says that the last one holds nothing
-/// any more, and whatever is granted to it before the next lane opens is void.
+/// A lane has ended, or was made to. The generation that is reported now is nobody's: it says that the last one holds
+/// nothing any more, and whatever is granted to it before the next lane opens is void.
 void close(self_ptr self, node_state::lane& lane, const std::string& why) {
   lane.actor = nullptr;
   ++lane.generation.value;
@@ -50,7 +50,8 @@ void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) 
 node_state::lane* meant_for(self_ptr self, const partition_key& which, const partition_state& how) {
   if (how.node != self->state.cfg.self) return nullptr;
   auto lane = self->state.lanes.find(which.pipeline);
-  if (lane == self->state.lanes.end() || !lane->second.actor || lane->second.generation != how.generation) return nullptr;
+  if (lane == self->state.lanes.end() || !lane->second.actor || lane->second.generation != how.generation)
+    return nullptr;
   return &lane->second;
 }
 
@@ -81,7 +82,8 @@ void obey(self_ptr self, const news::revoked& revoke) {
   auto* lane = meant_for(self, revoke.which, revoke.how);
   if (!lane) return;
   self->send(lane->actor, lane_revoke{revoke.which.where, revoke.how.at});
-  spdlog::info("pipeline {}: {} is taken away ({})", revoke.which.pipeline, to_string(revoke.which.where), revoke.how.reason);
+  spdlog::info("pipeline {}: {} is taken away ({})", revoke.which.pipeline, to_string(revoke.which.where),
+               revoke.how.reason);
 }
 
 void obey(self_ptr self, const news::alias_changed& change) {
@@ -89,7 +91,8 @@ void obey(self_ptr self, const news::alias_changed& change) {
     if (pipeline.model != change.model || pipeline.alias != change.alias) continue;
     spdlog::info("pipeline {}: {}@{} is in force", pipeline.name, change.model, change.version.value);
     auto lane = self->state.lanes.find(pipeline.name);
-    if (lane != self->state.lanes.end() && lane->second.actor) self->send(lane->second.actor, lane_version{change.version});
+    if (lane != self->state.lanes.end() && lane->second.actor)
+      self->send(lane->second.actor, lane_version{change.version});
   }
 }
 
@@ -99,19 +102,22 @@ void obey(self_ptr self, const news::pipeline_changed& change) {
     spdlog::info("pipeline {} runs", change.name);
   else
     spdlog::error("pipeline {} is stopped: {} {}", change.name, change.how.reason, change.how.where);
-  if (lane != self->state.lanes.end() && lane->second.actor) self->send(lane->second.actor, lane_pause{!change.how.running});
+  if (lane != self->state.lanes.end() && lane->second.actor)
+    self->send(lane->second.actor, lane_pause{!change.how.running});
 }
 
 void heard_lane(self_ptr self, const lane_state& state) {
   auto lane = self->state.lanes.find(state.report.pipeline);
-  if (lane == self->state.lanes.end() || lane->second.generation != state.report.generation || !lane->second.actor) return;
+  if (lane == self->state.lanes.end() || lane->second.generation != state.report.generation || !lane->second.actor)
+    return;
   auto& known = lane->second;
   auto held = [](const lane_state& s) {
     std::vector<topic_partition> all;
     for (auto& partition : s.report.holding) all.push_back(partition.where);
     return all;
   };
-  bool changed = !known.last || held(*known.last) != held(state) || known.last->report.problem != state.report.problem ||
+  bool changed = !known.last || held(*known.last) != held(state) ||
+                 known.last->report.problem != state.report.problem ||
                  known.last->report.stopped_by_row != state.report.stopped_by_row;
   known.last = state;
   // What the lane has seen is told by its own list; only what is still in its mailbox is added to it.

@@ -21,10 +21,11 @@ void set_failed(self_ptr self, const model_key& key, const std::string& why) {
   spdlog::error("model {} can't be used here: {}", label(key), why);
 }
 
-/// Plans of a model for every pipeline that uses its name. `features` are those given at the push: names in the config win over
-/// them, and they win over the file's.
+/// Plans of a model for every pipeline that uses its name. `features` are those given at the push: names in the config
+/// win over them, and they win over the file's.
 result<std::map<std::string, plan_ptr>> make_plans(self_ptr self, const std::string& name, const std::string& shown_as,
-                                                   const std::vector<std::string>& features, const loaded_model_ptr& model) {
+                                                   const std::vector<std::string>& features,
+                                                   const loaded_model_ptr& model) {
   std::map<std::string, plan_ptr> plans;
   for (auto& pipeline : self->state.cfg.pipelines) {
     if (pipeline.model != name) continue;
@@ -77,7 +78,9 @@ void load(self_ptr self, const model_key& key) {
     }
   };
   self->request(self->state.parts.librarian, load_limit, librarian_load{known->record.where})
-    .then(done, [self, done](caf::error& why) { done(fail(errc::timeout, "the librarian does not answer: " + self->system().render(why))); });
+      .then(done, [self, done](caf::error& why) {
+        done(fail(errc::timeout, "the librarian does not answer: " + self->system().render(why)));
+      });
 }
 
 } // namespace

@@ -47,23 +47,23 @@ void connected(self_ptr self, const node_ref& node, const std::string& address, 
 
 void say_hello(self_ptr self, const std::string& name, const std::string& address, door_actor door) {
   self->request(door, hello_limit, own_hello(self))
-    .then(
-      [=](const peer_hello& answer) {
-        auto& peer = self->state.peers[name];
-        peer.dialing = false;
-        if (!answer.refusal.empty()) {
-          spdlog::error("node {} at {} refuses this node: {}", name, address, answer.refusal);
-          stop(self, make_error(node_exit::refused, answer.refusal));
-          return;
-        }
-        connected(self, answer.node, address, door);
-      },
-      [=](caf::error& why) {
-        auto& peer = self->state.peers[name];
-        peer.dialing = false;
-        put_off(self, peer);
-        spdlog::warn("node {} at {} does not answer: {}", name, address, self->system().render(why));
-      });
+      .then(
+          [=](const peer_hello& answer) {
+            auto& peer = self->state.peers[name];
+            peer.dialing = false;
+            if (!answer.refusal.empty()) {
+              spdlog::error("node {} at {} refuses this node: {}", name, address, answer.refusal);
+              stop(self, make_error(node_exit::refused, answer.refusal));
+              return;
+            }
+            connected(self, answer.node, address, door);
+          },
+          [=](caf::error& why) {
+            auto& peer = self->state.peers[name];
+            peer.dialing = false;
+            put_off(self, peer);
+            spdlog::warn("node {} at {} does not answer: {}", name, address, self->system().render(why));
+          });
 }
 
 void start_dial(self_ptr self, const node_ref& node, const std::string& address) {
@@ -80,12 +80,12 @@ void start_dial(self_ptr self, const node_ref& node, const std::string& address)
     if (refused) tell_refused(self, node);
   };
   self->request(self->state.parts.dialer, dial_limit, dial{address})
-    .then(
-      [=](const dialed& done) {
-        if (!done.door) return failed(done.refused, done.why);
-        say_hello(self, node.name, address, done.door);
-      },
-      [=](caf::error& why) { failed(false, self->system().render(why)); });
+      .then(
+          [=](const dialed& done) {
+            if (!done.door) return failed(done.refused, done.why);
+            say_hello(self, node.name, address, done.door);
+          },
+          [=](caf::error& why) { failed(false, self->system().render(why)); });
 }
 
 } // namespace
@@ -95,8 +95,10 @@ void keep_peers(self_ptr self) {
   auto& claim = s.cluster.coordinator();
   auto* me = s.cluster.find_member(s.cfg.self.name);
   bool joined = me && me->node == s.cfg.self;
-  // One of the same name elsewhere is dialled too: if it lives, it refuses this node. At our own address nobody else can be.
-  if (claim && claim->node != s.cfg.self && claim->address != s.cfg.address && !(joined && s.cluster.find_member(claim->node.name)))
+  // One of the same name elsewhere is dialled too: if it lives, it refuses this node. At our own address nobody else
+  // can be.
+  if (claim && claim->node != s.cfg.self && claim->address != s.cfg.address &&
+      !(joined && s.cluster.find_member(claim->node.name)))
     start_dial(self, claim->node, claim->address);
   if (!joined) return;
   for (auto& [name, member] : s.cluster.members())
@@ -113,11 +115,13 @@ caf::result<peer_hello> welcome(self_ptr self, const peer_hello& hello) {
     answer.refusal = "this is a node of cluster '" + cfg.cluster + "', not of '" + hello.cluster + "'";
   else if (hello.fingerprint != cfg.fingerprint)
     answer.refusal = "the sections cluster and pipelines of its config (fingerprint " + hello.fingerprint +
-                     ") differ from those of the running cluster (" + cfg.fingerprint + "); start every node from the same file";
+                     ") differ from those of the running cluster (" + cfg.fingerprint +
+                     "); start every node from the same file";
   else if (hello.node.name == cfg.self.name && hello.node != cfg.self)
     answer.refusal = name_is_taken(cfg.self.name, cfg.address);
-  else if (auto twin = self->state.peers.find(hello.node.name);
-           twin != self->state.peers.end() && twin->second.door && twin->second.node != hello.node && twin->second.address != hello.address)
+  else if (auto twin = self->state.peers.find(hello.node.name); twin != self->state.peers.end() && twin->second.door &&
+                                                                twin->second.node != hello.node &&
+                                                                twin->second.address != hello.address)
     answer.refusal = name_is_taken(hello.node.name, twin->second.address);
   else
     connected(self, hello.node, hello.address, caf::actor_cast<door_actor>(self->current_sender()));
@@ -150,20 +154,22 @@ void forget_peer(self_ptr self, const std::string& name) {
 
 bool lost_door(self_ptr self, const caf::actor_addr& door) {
   auto& s = self->state;
-  auto found = std::find_if(s.peers.begin(), s.peers.end(), [&](auto& p) { return p.second.door && p.second.door.address() == door; });
+  auto found = std::find_if(s.peers.begin(), s.peers.end(),
+                            [&](auto& p) { return p.second.door && p.second.door.address() == door; });
   if (found == s.peers.end()) return false;
   auto node = found->second.node;
   auto address = found->second.address;
   spdlog::warn("peer {} is disconnected", to_string(node));
   forget_peer(self, node.name);
   found->second.next_dial = now(self);
-  // Nobody there any more, or only the connection broken? A closed port answers at once; silence does not count as death.
+  // Nobody there any more, or only the connection broken? A closed port answers at once; silence does not count as
+  // death.
   self->request(s.parts.dialer, dial_limit, probe{address})
-    .then(
-      [=](probe_answer answer) {
-        if (answer == probe_answer::refused) tell_refused(self, node);
-      },
-      [](caf::error&) {});
+      .then(
+          [=](probe_answer answer) {
+            if (answer == probe_answer::refused) tell_refused(self, node);
+          },
+          [](caf::error&) {});
   return true;
 }
 

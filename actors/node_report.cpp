@@ -64,7 +64,8 @@ std::string stats_json(self_ptr self) {
   put(json, "produced_rows_per_second", static_cast<std::uint64_t>(s.rate.produced));
   put(json, "scored_rows_per_second", static_cast<std::uint64_t>(s.rate.scored));
   put(json, "resident_bytes", resident_bytes());
-  put(json, "uptime_seconds", static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now(self) - s.started).count()));
+  put(json, "uptime_seconds",
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now(self) - s.started).count()));
   json.Key("rejected");
   json.StartObject();
   for (auto& [code, count] : sum.rejected_by_code) put(json, code.c_str(), count);
@@ -94,10 +95,13 @@ void measure_rates(self_ptr self) {
   auto seconds = std::chrono::duration<double>(now(self) - s.before.at).count();
   if (seconds < 1.0) return;
   auto sum = sum_of_lanes(self);
-  node_state::rate_sample after{now(self), sum.rows_read, sum.rows_produced, s.parts.totals->rows.load(), sum.rows_to_remote};
-  auto rate = [seconds](std::uint64_t from, std::uint64_t to) { return to < from ? 0.0 : static_cast<double>(to - from) / seconds; };
-  s.rate = {rate(s.before.read, after.read), rate(s.before.produced, after.produced), rate(s.before.scored, after.scored),
-            rate(s.before.remote, after.remote)};
+  node_state::rate_sample after{now(self), sum.rows_read, sum.rows_produced, s.parts.totals->rows.load(),
+                                sum.rows_to_remote};
+  auto rate = [seconds](std::uint64_t from, std::uint64_t to) {
+    return to < from ? 0.0 : static_cast<double>(to - from) / seconds;
+  };
+  s.rate = {rate(s.before.read, after.read), rate(s.before.produced, after.produced),
+            rate(s.before.scored, after.scored), rate(s.before.remote, after.remote)};
   s.before = after;
 }
 

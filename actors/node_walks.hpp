@@ -45,8 +45,7 @@ void end_lanes(self_ptr self, const std::string& why);
 /// Takes all partitions from the lanes, without a word from the coordinator.
 void drain_lanes(self_ptr self);
 bool holds_partitions(self_ptr self);
-template <class Message>
-void tell_lanes(self_ptr self, const Message& message) {
+template <class Message> void tell_lanes(self_ptr self, const Message& message) {
   for (auto& [name, lane] : self->state.lanes)
     if (lane.actor) self->send(lane.actor, message);
 }

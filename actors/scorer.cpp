@@ -40,12 +40,16 @@ scorer_actor::behavior_type scorer(scorer_actor::stateful_pointer<scorer_state> 
   self->state.cfg = std::move(cfg);
   self->set_default_handler(caf::drop);
   return {
-    [self](const score_batch& batch) { return answer(self->state, batch); },
-    [self](const use_plan& use) {
-      self->state.sessions.insert_or_assign({use.pipeline, use.version}, model::scoring_session{use.plan});
-    },
-    [self](const drop_plan& drop) { self->state.sessions.erase({drop.pipeline, drop.version}); },
-    [self](const introduce& to) { self->send(to.peer, scorer_offer{to.self, self->state.cfg.index}); },
+      [self](const score_batch& batch) { return answer(self->state, batch); },
+      [self](const use_plan& use) {
+        self->state.sessions.insert_or_assign({use.pipeline, use.version}, model::scoring_session{use.plan});
+      },
+      [self](const drop_plan& drop) {
+        self->state.sessions.erase({drop.pipeline, drop.version});
+      },
+      [self](const introduce& to) {
+        self->send(to.peer, scorer_offer{to.self, self->state.cfg.index});
+      },
   };
 }
 

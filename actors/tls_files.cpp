@@ -33,7 +33,8 @@ result<void> check_tls_files(const tls_files& files) {
   SSL_CTX_set_default_passwd_cb_userdata(context.get(), const_cast<std::string*>(&files.passphrase));
   if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1)
     return refuse("certificate", files.certificate);
-  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1) return refuse("key", files.key);
+  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return refuse("key", files.key);
   if (SSL_CTX_check_private_key(context.get()) != 1) return refuse("key", files.key);
   if (SSL_CTX_load_verify_locations(context.get(), files.ca.c_str(), nullptr) != 1) return refuse("ca", files.ca);
   auto* certificate = SSL_CTX_get0_certificate(context.get());

@@ -1,5 +1,6 @@
 #pragma once
-// CAF loads certificates for each connection, and ends the process when they are bad. So they are proved good before it starts.
+// CAF loads certificates for each connection, and ends the process when they are bad. So they are proved good before it
+// starts.
 
 #include <string>
 
@@ -7,9 +8,12 @@
 
 namespace troupe {
 
-struct tls_files { std::string certificate, key, ca, passphrase; };
+struct tls_files {
+  std::string certificate, key, ca, passphrase;
+};
 
-/// The certificate, its key (opened with the passphrase) and the CA file are there, belong together, and are valid today.
+/// The certificate, its key (opened with the passphrase) and the CA file are there, belong together, and are valid
+/// today.
 result<void> check_tls_files(const tls_files& files);
 
 } // namespace troupe

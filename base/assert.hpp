@@ -11,5 +11,5 @@ namespace troupe::detail {
 }
 } // namespace troupe::detail
 
-#define TROUPE_ASSERT(condition) \
+#define TROUPE_ASSERT(condition)                                                                                       \
   (static_cast<bool>(condition) ? void(0) : ::troupe::detail::assertion_failed(#condition, __FILE__, __LINE__))

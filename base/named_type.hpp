@@ -6,14 +6,15 @@
 
 namespace troupe {
 
-template <class T, class Tag>
-struct named_type {
+template <class T, class Tag> struct named_type {
   T value{};
   constexpr named_type() = default;
-  constexpr explicit named_type(T v) : value(v) {}
+  constexpr explicit named_type(T v)
+      : value(v) {}
   constexpr auto operator<=>(const named_type&) const = default;
-  template <class Inspector>
-  friend typename Inspector::result_type inspect(Inspector& f, named_type& x) { return f(x.value); }
+  template <class Inspector> friend typename Inspector::result_type inspect(Inspector& f, named_type& x) {
+    return f(x.value);
+  }
 };
 
 } // namespace troupe

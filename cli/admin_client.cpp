@@ -34,11 +34,15 @@ result<cluster_state> read_control(const config::config& cfg) {
   auto there = (*admin)->exists(topic, kafka_limit);
   if (!there) return tl::make_unexpected(there.error());
   if (!*there)
-    return fail(errc::not_found, fmt::format("no cluster {} has ever run on this Kafka (there is no topic {}); start a node first",
-                                             cfg.cluster.name, topic));
+    return fail(errc::not_found,
+                fmt::format("no cluster {} has ever run on this Kafka (there is no topic {}); start a node first",
+                            cfg.cluster.name, topic));
   auto reader = kafka::make_log_reader(cfg.kafka, topic, kafka::log_start::beginning(), kafka::fetch_wait_embedded);
   if (!reader) return tl::make_unexpected(reader.error());
-  struct bell { std::mutex mutex; std::condition_variable ring; };
+  struct bell {
+    std::mutex mutex;
+    std::condition_variable ring;
+  };
   auto shared = std::make_shared<bell>();
   (*reader)->on_ready([shared] { shared->ring.notify_one(); });
   cluster_state state;
@@ -64,7 +68,9 @@ result<std::vector<std::string>> addresses(const config::config& cfg) {
   if (auto& claim = state->coordinator()) found.push_back(claim->address);
   for (auto* member : state->members_by_age())
     if (std::find(found.begin(), found.end(), member->address) == found.end()) found.push_back(member->address);
-  if (found.empty()) return fail(errc::unavailable, "no node of cluster " + cfg.cluster.name + " is running; start one: troupe node --name a");
+  if (found.empty())
+    return fail(errc::unavailable,
+                "no node of cluster " + cfg.cluster.name + " is running; start one: troupe node --name a");
   return found;
 }
 
@@ -95,13 +101,16 @@ void cluster_options::add_to(CLI::App& command) {
 }
 
 struct admin_client::impl {
-  explicit impl(const config::config& cfg) : caf_cfg(cfg), system(caf_cfg) {}
+  explicit impl(const config::config& cfg)
+      : caf_cfg(cfg)
+      , system(caf_cfg) {}
   client_config caf_cfg;
   caf::actor_system system;
   door_actor door;
 };
 
-admin_client::admin_client(std::unique_ptr<impl> own) : impl_(std::move(own)) {}
+admin_client::admin_client(std::unique_ptr<impl> own)
+    : impl_(std::move(own)) {}
 admin_client::~admin_client() = default;
 
 result<std::unique_ptr<admin_client>> admin_client::connect(const cluster_options& options) {
@@ -123,12 +132,14 @@ result<std::unique_ptr<admin_client>> admin_client::connect(const cluster_option
   std::string tried;
   for (auto& target : targets) {
     self->request(dialing, dial_limit, dial{target})
-      .receive(
-        [&](const dialed& done) {
-          own->door = done.door;
-          if (!done.door) tried += (tried.empty() ? "" : "; ") + done.why;
-        },
-        [&](const caf::error& why) { tried += (tried.empty() ? "" : "; ") + target + ": " + own->system.render(why); });
+        .receive(
+            [&](const dialed& done) {
+              own->door = done.door;
+              if (!done.door) tried += (tried.empty() ? "" : "; ") + done.why;
+            },
+            [&](const caf::error& why) {
+              tried += (tried.empty() ? "" : "; ") + target + ": " + own->system.render(why);
+            });
     if (own->door) break;
   }
   self->send_exit(dialing, caf::exit_reason::user_shutdown);
@@ -141,17 +152,19 @@ result<std::string> admin_client::ask(const std::string& verb, const std::string
   caf::scoped_actor self{impl_->system};
   result<std::string> answer;
   self->request(impl_->door, limit, admin_request{verb, body, std::move(blob)})
-    .receive(
-      [&](admin_reply& reply) {
-        if (reply.ok)
-          answer = std::move(reply.body);
-        else
-          answer = fail(errc::invalid, std::move(reply.body));
-      },
-      [&](const caf::error& why) {
-        answer = fail(errc::timeout, fmt::format("the node does not answer ({}); whether it was done is unknown, look with troupe status",
-                                                 impl_->system.render(why)));
-      });
+      .receive(
+          [&](admin_reply& reply) {
+            if (reply.ok)
+              answer = std::move(reply.body);
+            else
+              answer = fail(errc::invalid, std::move(reply.body));
+          },
+          [&](const caf::error& why) {
+            answer = fail(
+                errc::timeout,
+                fmt::format("the node does not answer ({}); whether it was done is unknown, look with troupe status",
+                            impl_->system.render(why)));
+          });
   return answer;
 }
 

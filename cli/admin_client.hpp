@@ -1,6 +1,7 @@
 #pragma once
-// How a command talks to a running cluster: it finds the nodes as a node does (the config names Kafka and the cluster, the control
-// topic has the addresses) or goes straight to --node host:port, and asks the first one that answers. Every step has a limit.
+// How a command talks to a running cluster: it finds the nodes as a node does (the config names Kafka and the cluster,
+// the control topic has the addresses) or goes straight to --node host:port, and asks the first one that answers. Every
+// step has a limit.
 
 #include <memory>
 #include <string>

@@ -21,7 +21,8 @@ int failed(const std::string& why) {
 int failed(const error& why) { return failed(why.message); }
 
 void kafka_options::add_to(CLI::App& command) {
-  auto* file = command.add_option("-c,--config", config_file, "Cluster config file; its section kafka says where Kafka is");
+  auto* file =
+      command.add_option("-c,--config", config_file, "Cluster config file; its section kafka says where Kafka is");
   command.add_option("-b,--bootstrap", bootstrap, "Kafka's host:port, instead of a config file")->excludes(file);
   command.add_option("--set", sets, "Override one option of the config: a.b=c")->needs(file);
 }
@@ -37,7 +38,8 @@ result<std::map<std::string, std::string>> kafka_options::properties() const {
 }
 
 void quiet_logging() {
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>("troupe", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("troupe", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
   spdlog::set_pattern("troupe: %v");
   spdlog::set_level(spdlog::level::err);
 }

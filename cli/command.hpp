@@ -1,6 +1,7 @@
 #pragma once
-// What the subcommands of `troupe` share. One file a subcommand: cli/<name>_command.cpp adds its flags to the CLI11 app and hands
-// back what runs it. Exit codes: 0 done, 1 failed (one line on stderr says what and what to do), 2 wrong usage.
+// What the subcommands of `troupe` share. One file a subcommand: cli/<name>_command.cpp adds its flags to the CLI11 app
+// and hands back what runs it. Exit codes: 0 done, 1 failed (one line on stderr says what and what to do), 2 wrong
+// usage.
 
 #include <functional>
 #include <map>
@@ -47,6 +48,5 @@ struct kafka_options {
 void quiet_logging();
 /// True where stderr is a terminal: progress is shown only there.
 bool on_terminal();
-
 
 } // namespace troupe::cli

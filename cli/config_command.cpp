@@ -48,7 +48,9 @@ void add_config_command(CLI::App& app, run_fn& chosen) {
   auto* schema = command->add_subcommand("schema", "Print the JSON Schema of the file, for editors");
   schema->add_flag("--markdown", opts->markdown, "As docs/configuration.md");
   schema->callback([opts, &chosen] {
-    chosen = [opts] { return print(opts->markdown ? config::configuration_markdown() : std::string(config::schema())); };
+    chosen = [opts] {
+      return print(opts->markdown ? config::configuration_markdown() : std::string(config::schema()));
+    };
   });
 }
 

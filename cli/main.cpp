@@ -15,8 +15,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   run_fn chosen;
-  for (add_fn add : {add_node_command, add_status_command, add_model_command, add_pipeline_command, add_topics_command,
-                     add_produce_command, add_consume_command, add_score_command, add_broker_command, add_config_command})
+  for (add_fn add :
+       {add_node_command, add_status_command, add_model_command, add_pipeline_command, add_topics_command,
+        add_produce_command, add_consume_command, add_score_command, add_broker_command, add_config_command})
     add(app, chosen);
   try {
     app.parse(argc, argv);

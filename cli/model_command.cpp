@@ -2,8 +2,8 @@
 
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -32,7 +32,10 @@ struct options {
   bool json = false, no_wait = false;
 };
 
-struct model_reference { std::string name; std::uint32_t version = 0; };
+struct model_reference {
+  std::string name;
+  std::uint32_t version = 0;
+};
 
 /// "games@2"
 result<model_reference> split_reference(const std::string& text) {
@@ -73,8 +76,9 @@ result<std::string> upload(admin_client& client, const options& opts, const std:
   std::string id = answer["upload"].GetString();
   for (std::size_t at = 0; at < content.size(); at += chunk_bytes) {
     auto end = std::min(content.size(), at + chunk_bytes);
-    auto sent = client.ask("model.chunk", fmt::format(R"({{"upload":"{}","at":{}}})", id, at), answer_limit,
-                           {content.begin() + static_cast<std::ptrdiff_t>(at), content.begin() + static_cast<std::ptrdiff_t>(end)});
+    auto sent = client.ask(
+        "model.chunk", fmt::format(R"({{"upload":"{}","at":{}}})", id, at), answer_limit,
+        {content.begin() + static_cast<std::ptrdiff_t>(at), content.begin() + static_cast<std::ptrdiff_t>(end)});
     if (!sent) return sent;
     if (on_terminal()) fmt::print(stderr, "\r{} of {} KiB", end >> 10, content.size() >> 10);
   }
@@ -114,8 +118,8 @@ int wait_until_live(admin_client& client, const options& opts, const model_refer
     if (now) {
       auto* model = find_model(*now, which);
       if (model && !std::strcmp((*model)["state"].GetString(), "failed"))
-        return failed(fmt::format("{}@{} was refused by a node and is not live; what ran before keeps running: {}", which.name,
-                                  which.version, (*model)["message"].GetString()));
+        return failed(fmt::format("{}@{} was refused by a node and is not live; what ran before keeps running: {}",
+                                  which.name, which.version, (*model)["message"].GetString()));
       for (auto& alias : (*now)["cluster"]["aliases"].GetArray())
         if (alias["model"].GetString() == which.name && alias["alias"].GetString() == opts.alias &&
             alias["version"].GetUint() == which.version && live_since < 0)
@@ -126,13 +130,14 @@ int wait_until_live(admin_client& client, const options& opts, const model_refer
       }
       waiting_for.clear();
       if (model)
-        for (auto& node : (*model)["waiting"].GetArray()) waiting_for += std::string(waiting_for.empty() ? "node " : ", ") + node.GetString();
+        for (auto& node : (*model)["waiting"].GetArray())
+          waiting_for += std::string(waiting_for.empty() ? "node " : ", ") + node.GetString();
       if (waiting_for.empty()) waiting_for = "the nodes to read the control topic";
     }
     std::this_thread::sleep_for(50ms);
   }
-  return failed(fmt::format("{}@{} is registered but not live after {} s; still waiting for {}", which.name, which.version,
-                            opts.wait_seconds, waiting_for));
+  return failed(fmt::format("{}@{} is registered but not live after {} s; still waiting for {}", which.name,
+                            which.version, opts.wait_seconds, waiting_for));
 }
 
 int push(const options& opts) {
@@ -177,11 +182,14 @@ int list(const options& opts) {
     fmt::print("{}\n", to_json(models));
     return 0;
   }
-  if (models.Empty()) fmt::print("no models yet: troupe model push FILE --name NAME\n");
-  else fmt::print("{:<24} {:<8} {:<14} {:>10}  {:<14} {}\n", "MODEL", "STATE", "ALIASES", "BYTES", "READY ON", "SHA256");
+  if (models.Empty())
+    fmt::print("no models yet: troupe model push FILE --name NAME\n");
+  else
+    fmt::print("{:<24} {:<8} {:<14} {:>10}  {:<14} {}\n", "MODEL", "STATE", "ALIASES", "BYTES", "READY ON", "SHA256");
   for (auto& model : models.GetArray())
-    fmt::print("{:<24} {:<8} {:<14} {:>10}  {:<14} {}\n", fmt::format("{}@{}", model["name"].GetString(), model["version"].GetUint()),
-               model["state"].GetString(), joined(model["aliases"]), model["bytes"].GetInt64(), joined(model["ready"]),
+    fmt::print("{:<24} {:<8} {:<14} {:>10}  {:<14} {}\n",
+               fmt::format("{}@{}", model["name"].GetString(), model["version"].GetUint()), model["state"].GetString(),
+               joined(model["aliases"]), model["bytes"].GetInt64(), joined(model["ready"]),
                std::string(model["sha256"].GetString()).substr(0, 12));
   return 0;
 }
@@ -203,7 +211,9 @@ int show(const options& opts) {
 int set_alias(const options& opts, const std::string& name, std::uint32_t version) {
   auto client = admin_client::connect(opts.cluster);
   if (!client) return failed(client.error());
-  auto done = (*client)->ask("model.alias", fmt::format(R"({{"name":"{}","alias":"{}","version":{}}})", name, opts.alias, version), change_limit);
+  auto done = (*client)->ask("model.alias",
+                             fmt::format(R"({{"name":"{}","alias":"{}","version":{}}})", name, opts.alias, version),
+                             change_limit);
   if (!done) return failed(done.error());
   rapidjson::Document answer;
   answer.Parse(done->c_str());
@@ -238,14 +248,16 @@ void add_model_command(CLI::App& app, run_fn& chosen) {
   auto* push_sub = add("push", "Prove a model file, store it, and make it live on every node", push);
   push_sub->add_option("file", opts->file, "ONNX file")->required();
   push_sub->add_option("--name", opts->name, "Registered name")->required();
-  push_sub->add_option("--features", opts->features, "Feature names, in the order of the model's inputs")->delimiter(',');
+  push_sub->add_option("--features", opts->features, "Feature names, in the order of the model's inputs")
+      ->delimiter(',');
   add_waiting(push_sub);
   add("list", "Every version, its aliases, and the nodes that have it", list);
   add("show", "All about one version", show)->add_option("model", opts->reference, "As games@2")->required();
   auto* promote_sub = add("promote", "Make a version live", promote);
   promote_sub->add_option("model", opts->reference, "As games@2")->required();
   add_waiting(promote_sub);
-  auto* rollback_sub = add("rollback", "Make the version before live again", [](const options& o) { return set_alias(o, o.name, 0); });
+  auto* rollback_sub =
+      add("rollback", "Make the version before live again", [](const options& o) { return set_alias(o, o.name, 0); });
   rollback_sub->add_option("name", opts->name, "Registered name")->required();
   add_waiting(rollback_sub);
 }

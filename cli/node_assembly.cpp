@@ -9,10 +9,18 @@ start_rule start_rule_of(const config::starting_offsets& starting) {
   using from = config::starting_offsets::kind;
   start_rule rule;
   switch (starting.at) {
-    case from::earliest: rule.at = start_rule::kind::earliest; break;
-    case from::latest: rule.at = start_rule::kind::latest; break;
-    case from::explicit_offsets: rule.at = start_rule::kind::offsets; break;
-    case from::timestamp: rule.at = start_rule::kind::timestamps; break;
+  case from::earliest:
+    rule.at = start_rule::kind::earliest;
+    break;
+  case from::latest:
+    rule.at = start_rule::kind::latest;
+    break;
+  case from::explicit_offsets:
+    rule.at = start_rule::kind::offsets;
+    break;
+  case from::timestamp:
+    rule.at = start_rule::kind::timestamps;
+    break;
   }
   rule.values = starting.values;
   return rule;
@@ -30,7 +38,8 @@ model::scoring_options scoring_options_of(const config::pipeline_config& pipelin
 
 } // namespace
 
-node_setup node_setup_of(const config::config& cfg, const node_ref& self, const std::string& address, std::uint64_t seed) {
+node_setup node_setup_of(const config::config& cfg, const node_ref& self, const std::string& address,
+                         std::uint64_t seed) {
   node_setup setup;
   setup.self = self;
   setup.cluster = cfg.cluster.name;
@@ -66,7 +75,8 @@ coordinator_config coordinator_config_of(const config::config& cfg, const node_r
 
 clerk_config clerk_config_of(const config::config& cfg) {
   clerk_config c;
-  for (auto& pipeline : cfg.pipelines) c.pipelines[pipeline.name] = {pipeline.group_id, start_rule_of(pipeline.starting)};
+  for (auto& pipeline : cfg.pipelines)
+    c.pipelines[pipeline.name] = {pipeline.group_id, start_rule_of(pipeline.starting)};
   return c;
 }
 

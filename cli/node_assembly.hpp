@@ -12,7 +12,8 @@
 
 namespace troupe::cli {
 
-node_setup node_setup_of(const config::config& cfg, const node_ref& self, const std::string& address, std::uint64_t seed);
+node_setup node_setup_of(const config::config& cfg, const node_ref& self, const std::string& address,
+                         std::uint64_t seed);
 coordinator_config coordinator_config_of(const config::config& cfg, const node_ref& self, const std::string& address,
                                          std::uint64_t seed);
 clerk_config clerk_config_of(const config::config& cfg);

@@ -1,4 +1,5 @@
-// troupe node: a member of the cluster. In order: the config, the log, Kafka and its topics, then one life after another of the node.
+// troupe node: a member of the cluster. In order: the config, the log, Kafka and its topics, then one life after
+// another of the node.
 
 #include <csignal>
 #include <memory>
@@ -35,7 +36,8 @@ void start_logging(const config::node_config& node) {
   auto logger = std::make_shared<spdlog::logger>("troupe", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   spdlog::set_default_logger(logger);
   if (node.log_format == "json")
-    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":")" + node.name + R"(","message":"%v"})");
+    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":")" + node.name +
+                        R"(","message":"%v"})");
   else
     spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %l [" + node.name + "] %v");
   spdlog::set_level(spdlog::level::from_str(node.log_level));
@@ -58,7 +60,8 @@ bool stopped_within(std::chrono::seconds pause) {
 
 bool passing(const error& why) { return why.code == errc::unavailable || why.code == errc::timeout; }
 
-/// The topics of every pipeline are there; outputs with their limits. Never creates one: a mistyped name is a mistake to be told.
+/// The topics of every pipeline are there; outputs with their limits. Never creates one: a mistyped name is a mistake
+/// to be told.
 result<node_surroundings> look_around(kafka::topic_admin& admin, const config::config& cfg) {
   node_surroundings around;
   auto embedded = admin.embedded(kafka_limit);
@@ -75,16 +78,19 @@ result<node_surroundings> look_around(kafka::topic_admin& admin, const config::c
     for (auto& [option, topic] : wanted) {
       auto limits = admin.limits(topic, kafka_limit);
       if (!limits && limits.error().code == errc::not_found)
-        return fail(errc::not_found, fmt::format("pipeline {}: there is no topic {} ({}); create it: troupe topics create {} --partitions 4",
-                                                 pipeline.name, topic, option, topic));
+        return fail(
+            errc::not_found,
+            fmt::format("pipeline {}: there is no topic {} ({}); create it: troupe topics create {} --partitions 4",
+                        pipeline.name, topic, option, topic));
       if (!limits) return tl::make_unexpected(limits.error());
       around.topics[topic] = *limits;
     }
     auto& letters = pipeline.errors.dead_letter_topic;
     for (auto& topic : pipeline.subscribe)
       if (!letters.empty() && around.topics[letters].max_message_bytes < around.topics[topic].max_message_bytes)
-        spdlog::warn("pipeline {}: dead letters of {} may be cut: max.message.bytes is {} there and {} in {}", pipeline.name, topic,
-                     around.topics[topic].max_message_bytes, around.topics[letters].max_message_bytes, letters);
+        spdlog::warn("pipeline {}: dead letters of {} may be cut: max.message.bytes is {} there and {} in {}",
+                     pipeline.name, topic, around.topics[topic].max_message_bytes,
+                     around.topics[letters].max_message_bytes, letters);
   }
   return around;
 }
@@ -97,7 +103,8 @@ result<std::optional<node_surroundings>> wait_for_kafka(const config::config& cf
     auto around = look_around(**admin, cfg);
     if (around) return std::optional{*around};
     if (!passing(around.error())) return tl::make_unexpected(around.error());
-    spdlog::warn("Kafka at {} can't be used yet, trying again: {}", cfg.kafka.at("bootstrap.servers"), around.error().message);
+    spdlog::warn("Kafka at {} can't be used yet, trying again: {}", cfg.kafka.at("bootstrap.servers"),
+                 around.error().message);
     if (stopped_within(kafka_retry)) return std::optional<node_surroundings>{};
   }
 }
@@ -107,7 +114,8 @@ int live(const config::config& cfg, const node_surroundings& around) {
   for (bool rejoining = false;; rejoining = true) {
     auto end = run_node(cfg, around, rejoining);
     if (end && *end == node_end::left) return 0;
-    if (!end && !(rejoining && end.error().code == errc::conflict && ++refusals < rejoin_tries)) return failed(end.error());
+    if (!end && !(rejoining && end.error().code == errc::conflict && ++refusals < rejoin_tries))
+      return failed(end.error());
     if (end) refusals = 0;
     if (stopped_within(rejoin_pause)) return 0;
   }
@@ -121,16 +129,18 @@ int run(const options& opts) {
   if (cfg->node.name.empty()) return failed("the node needs a name: --name a");
   if (cfg->node.tls.enabled()) {
     auto& tls = cfg->node.tls;
-    if (auto good = check_tls_files({tls.certificate, tls.key, tls.ca, tls.passphrase}); !good) return failed(good.error());
+    if (auto good = check_tls_files({tls.certificate, tls.key, tls.ca, tls.passphrase}); !good)
+      return failed(good.error());
   }
   start_logging(cfg->node);
   auto signals = stop_signals();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);   // before the first thread, so that every thread inherits it
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr); // before the first thread, so that every thread inherits it
   auto around = wait_for_kafka(*cfg);
   if (!around) return failed(around.error());
   if (!*around) return 0;
   if ((*around)->embedded)
-    spdlog::warn("this is the embedded broker: it keeps 5 MB of a partition, forgets everything at its end, and proves no guarantee");
+    spdlog::warn("this is the embedded broker: it keeps 5 MB of a partition, forgets everything at its end, and proves "
+                 "no guarantee");
   int code = live(*cfg, **around);
   spdlog::shutdown();
   return code;
@@ -139,9 +149,11 @@ int run(const options& opts) {
 } // namespace
 
 void add_node_command(CLI::App& app, run_fn& chosen) {
-  auto* command = app.add_subcommand("node", "Run a node of the cluster until it is told to stop (SIGTERM hands over first)");
+  auto* command =
+      app.add_subcommand("node", "Run a node of the cluster until it is told to stop (SIGTERM hands over first)");
   auto opts = std::make_shared<options>();
-  command->add_option("-c,--config", opts->config_file, "Cluster config file, the same for every node")->capture_default_str();
+  command->add_option("-c,--config", opts->config_file, "Cluster config file, the same for every node")
+      ->capture_default_str();
   command->add_option("-n,--name", opts->name, "Name of this node, its own in the cluster");
   command->add_option("--set", opts->sets, "Override one option of the config: node.listen=127.0.0.1:4801");
   command->callback([opts, &chosen] { chosen = [opts] { return run(*opts); }; });

@@ -67,8 +67,9 @@ result<std::uint16_t> find_port(const std::string& host, std::uint16_t port) {
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size);
   ::close(fd);
   if (!bound)
-    return fail(errc::conflict, fmt::format("can't listen on {}:{} (node.listen): {}; choose another port, or port 0 for any",
-                                            host, port, std::strerror(why)));
+    return fail(errc::conflict,
+                fmt::format("can't listen on {}:{} (node.listen): {}; choose another port, or port 0 for any", host,
+                            port, std::strerror(why)));
   auto raw = name.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&name)->sin6_port
                                         : reinterpret_cast<sockaddr_in*>(&name)->sin_port;
   return ntohs(raw);
@@ -101,7 +102,8 @@ public:
 result<std::shared_ptr<node_parts>> open_ports(const config::config& cfg, const node_surroundings& around) {
   auto parts = std::make_shared<node_parts>();
   auto wait = around.embedded ? kafka::fetch_wait_embedded : kafka::fetch_wait_default;
-  auto control = kafka::make_log_reader(cfg.kafka, control_topic(cfg.cluster.name), kafka::log_start::beginning(), wait);
+  auto control =
+      kafka::make_log_reader(cfg.kafka, control_topic(cfg.cluster.name), kafka::log_start::beginning(), wait);
   if (!control) return tl::make_unexpected(control.error());
   parts->control = std::move(*control);
   if (!cfg.node.has_role("coordinator")) return parts;
@@ -146,21 +148,23 @@ result<void> spawn_coordinator(caf::actor_system& system, life& own) {
   auto leases = kafka::make_lease_writer(cfg.kafka, cfg.cluster.name);
   if (!leases) return tl::make_unexpected(leases.error());
   own.actors.clerk = system.spawn<caf::detached>(clerk, clerk_config_of(cfg), ports);
-  own.actors.coordinator = system.spawn(coordinator, coordinator_config_of(cfg, own.self, own.address, random_number()),
-                                        own.actors.clerk, own.actors.dialer,
-                                        std::make_shared<std::unique_ptr<lease_writer>>(std::move(*leases)));
+  own.actors.coordinator =
+      system.spawn(coordinator, coordinator_config_of(cfg, own.self, own.address, random_number()), own.actors.clerk,
+                   own.actors.dialer, std::make_shared<std::unique_ptr<lease_writer>>(std::move(*leases)));
   return {};
 }
 
 /// What opens the lane of a pipeline; called by the node actor, each time with a new generation.
 auto lane_opener(caf::actor_system& system, life& own) {
   auto& around = own.around;
-  auto factory = kafka::make_lane_factory({own.cfg.kafka, around.embedded},
-                                          [topics = around.topics](const std::string& topic) -> result<kafka::topic_limits> {
-                                            auto known = topics.find(topic);
-                                            if (known == topics.end()) return fail(errc::not_found, "topic " + topic + " was not looked up");
-                                            return known->second;
-                                          });
+  auto factory =
+      kafka::make_lane_factory({own.cfg.kafka, around.embedded},
+                               [topics = around.topics](const std::string& topic) -> result<kafka::topic_limits> {
+                                 auto known = topics.find(topic);
+                                 if (known == topics.end())
+                                   return fail(errc::not_found, "topic " + topic + " was not looked up");
+                                 return known->second;
+                               });
   std::map<std::string, std::pair<lane_topics, ingest_config>> lanes;
   for (auto& pipeline : own.cfg.pipelines) {
     auto config = ingest_config_of(own.cfg, pipeline);
@@ -176,8 +180,9 @@ auto lane_opener(caf::actor_system& system, life& own) {
     own_config.generation = generation;
     auto shared = std::make_shared<lane_ports>(std::move(*ports));
     // With an argument: CAF 0.17 makes a null reference of an empty list of them, which checked builds do not take.
-    return system.spawn(
-      [=](ingest_pointer self, const lane_owner_actor& to) { return ingest(self, own_config, to, std::move(*shared)); }, owner);
+    return system.spawn([=](ingest_pointer self,
+                            const lane_owner_actor& to) { return ingest(self, own_config, to, std::move(*shared)); },
+                        owner);
   };
 }
 
@@ -187,12 +192,14 @@ result<void> spawn_all(caf::actor_system& system, life& own, std::shared_ptr<nod
   a.dialer = parts->dialer = system.spawn<caf::detached>(dialer, dialer_config{500ms, 2000ms, cfg.node.tls.enabled()});
   auto wait = own.around.embedded ? kafka::fetch_wait_embedded : kafka::fetch_wait_default;
   auto store = std::make_shared<std::unique_ptr<model_store>>(
-    kafka::make_model_store(cfg.kafka, cfg.cluster.name, admin_config{}.model_bytes_max, wait));
+      kafka::make_model_store(cfg.kafka, cfg.cluster.name, admin_config{}.model_bytes_max, wait));
   a.librarian = parts->librarian = system.spawn<caf::detached>(librarian, store);
   if (cfg.node.has_role("coordinator"))
     if (auto spawned = spawn_coordinator(system, own); !spawned) return spawned;
   parts->coordinator = a.coordinator;
-  auto steady_ns = [] { return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); };
+  auto steady_ns = [] {
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  };
   if (cfg.node.has_role("scorer"))
     for (std::uint32_t i = 0; i < cfg.node.scorers; ++i)
       a.scorers.push_back(system.spawn<caf::detached>(scorer, scorer_config{i, steady_ns, parts->totals}));
@@ -223,7 +230,7 @@ http_pages pages(caf::actor_system& system, life& own) {
     caf::scoped_actor self{system};
     result<std::string> answer = fail(errc::timeout, "the node does not answer");
     self->request(node, 4s, admin_request{"status", "{}", {}})
-      .receive([&](admin_reply& reply) { answer = std::move(reply.body); }, [](caf::error&) {});
+        .receive([&](admin_reply& reply) { answer = std::move(reply.body); }, [](caf::error&) {});
     return answer;
   };
   return p;
@@ -247,10 +254,14 @@ void stop_all(caf::scoped_actor& self, troupe_of_actors& actors) {
 result<node_end> end_of(caf::actor_system& system, const caf::error& why) {
   if (why.category() != caf::atom("troupe")) return fail(errc::internal, "the node actor ended: " + system.render(why));
   switch (static_cast<node_exit>(why.code())) {
-    case node_exit::left: return node_end::left;
-    case node_exit::removed: return node_end::removed;
-    case node_exit::refused: return fail(errc::conflict, why.context().get_as<std::string>(0));
-    case node_exit::control_lost: break;
+  case node_exit::left:
+    return node_end::left;
+  case node_exit::removed:
+    return node_end::removed;
+  case node_exit::refused:
+    return fail(errc::conflict, why.context().get_as<std::string>(0));
+  case node_exit::control_lost:
+    break;
   }
   return fail(errc::unavailable, why.context().get_as<std::string>(0));
 }
@@ -268,17 +279,14 @@ result<node_end> watch(caf::actor_system& system, caf::scoped_actor& self, life&
     timespec no_wait{0, 0};
     if (int sig = ::sigtimedwait(&signals, nullptr, &no_wait); sig > 0) {
       if (leaving) return node_end::left;
-      spdlog::info("{}: handing over and leaving; once more to stop at once", sig == SIGINT ? "interrupted" : "told to stop");
+      spdlog::info("{}: handing over and leaving; once more to stop at once",
+                   sig == SIGINT ? "interrupted" : "told to stop");
       leaving = true;
       give_up = std::chrono::steady_clock::now() + 20s;
       self->send(own.actors.node, leave_atom::value);
     }
     if (std::chrono::steady_clock::now() > give_up) return node_end::left;
-    self->receive(
-      [&](const caf::down_msg& down) {
-        end = end_of(system, down.reason);
-      },
-      caf::after(50ms) >> [] {});
+    self->receive([&](const caf::down_msg& down) { end = end_of(system, down.reason); }, caf::after(50ms) >> [] {});
   }
   return *end;
 }
@@ -286,13 +294,14 @@ result<node_end> watch(caf::actor_system& system, caf::scoped_actor& self, life&
 /// Ends the process if the rest of the shutdown takes too long.
 class shutdown_watchdog {
 public:
-  explicit shutdown_watchdog(int exit_code) : thread_([this, exit_code] {
-    std::unique_lock lock{mutex_};
-    if (done_signal_.wait_for(lock, stop_limit, [this] { return done_; })) return;
-    spdlog::critical("stopping takes longer than {} s: the process ends without waiting", stop_limit.count());
-    spdlog::shutdown();
-    std::_Exit(exit_code);
-  }) {}
+  explicit shutdown_watchdog(int exit_code)
+      : thread_([this, exit_code] {
+        std::unique_lock lock{mutex_};
+        if (done_signal_.wait_for(lock, stop_limit, [this] { return done_; })) return;
+        spdlog::critical("stopping takes longer than {} s: the process ends without waiting", stop_limit.count());
+        spdlog::shutdown();
+        std::_Exit(exit_code);
+      }) {}
   ~shutdown_watchdog() {
     {
       std::lock_guard lock{mutex_};
@@ -309,12 +318,14 @@ private:
   std::thread thread_;
 };
 
-result<std::uint16_t> publish(caf::actor_system& system, const config::config& cfg, const node_actor& node, std::uint16_t port) {
+result<std::uint16_t> publish(caf::actor_system& system, const config::config& cfg, const node_actor& node,
+                              std::uint16_t port) {
   auto& host = cfg.node.listen_host;
   auto bound = cfg.node.tls.enabled() ? caf::openssl::publish(node, port, host.c_str(), true)
                                       : system.middleman().publish(node, port, host.c_str(), true);
   if (!bound)
-    return fail(errc::conflict, fmt::format("can't listen on {}:{} (node.listen): {}", host, port, system.render(bound.error())));
+    return fail(errc::conflict,
+                fmt::format("can't listen on {}:{} (node.listen): {}", host, port, system.render(bound.error())));
   return *bound;
 }
 
@@ -334,7 +345,14 @@ result<node_end> run_node(const config::config& cfg, const node_surroundings& ar
     caf::actor_system system{caf_cfg};
     system.registry().erase(caf::atom("SpawnServ"));
     system.registry().erase(caf::atom("ConfigServ"));
-    life own{cfg, around, {cfg.node.name, incarnation_id{random_number()}}, address, std::make_shared<prometheus::Registry>(), {}, {}, {}};
+    life own{cfg,
+             around,
+             {cfg.node.name, incarnation_id{random_number()}},
+             address,
+             std::make_shared<prometheus::Registry>(),
+             {},
+             {},
+             {}};
     caf::scoped_actor self{system};
     auto ready = spawn_all(system, own, *parts).and_then([&] { return publish(system, cfg, own.actors.node, *port); });
     std::unique_ptr<http_server> http;
@@ -347,7 +365,8 @@ result<node_end> run_node(const config::config& cfg, const node_surroundings& ar
     }
     if (ready) {
       spdlog::info("node {} {} the cluster {}: listening on {}{}", cfg.node.name, rejoining ? "joins again" : "joins",
-                   cfg.cluster.name, address, http ? fmt::format(", HTTP on {}:{}", cfg.node.http_host, http->port()) : "");
+                   cfg.cluster.name, address,
+                   http ? fmt::format(", HTTP on {}:{}", cfg.node.http_host, http->port()) : "");
       outcome = watch(system, self, own);
     } else {
       outcome = tl::make_unexpected(ready.error());

@@ -15,7 +15,8 @@ struct options {
 };
 
 int resume(const options& opts) {
-  if (opts.name.find_first_of("\"\\") != std::string::npos) return failed("'" + opts.name + "' is not the name of a pipeline");
+  if (opts.name.find_first_of("\"\\") != std::string::npos)
+    return failed("'" + opts.name + "' is not the name of a pipeline");
   auto client = admin_client::connect(opts.cluster);
   if (!client) return failed(client.error());
   auto done = (*client)->ask("pipeline.resume", fmt::format(R"({{"name":"{}"}})", opts.name), std::chrono::seconds(30));

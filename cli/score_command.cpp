@@ -1,4 +1,5 @@
-// troupe score: the walk of a row without Kafka and without a cluster, on JSON lines; the code is what the scorer actors run.
+// troupe score: the walk of a row without Kafka and without a cluster, on JSON lines; the code is what the scorer
+// actors run.
 
 #include <chrono>
 #include <cstdio>
@@ -44,7 +45,9 @@ result<file_ptr> open(const std::string& path, const char* mode, std::FILE* stan
 class line_scorer {
 public:
   line_scorer(std::shared_ptr<const model::scoring_plan> plan, std::FILE* out, std::FILE* rejects)
-    : session_(std::move(plan)), out_(out), rejects_(rejects) {}
+      : session_(std::move(plan))
+      , out_(out)
+      , rejects_(rejects) {}
 
   void line(std::string_view row) {
     if (!row.empty() && row.back() == '\r') row.remove_suffix(1);
@@ -93,7 +96,8 @@ int score_lines(line_scorer& scorer, std::FILE* in) {
   auto begun = std::chrono::steady_clock::now();
   while (auto got = std::fread(buffer.data(), 1, buffer.size(), in)) {
     std::string_view chunk{buffer.data(), got};
-    for (std::size_t newline; (newline = chunk.find('\n')) != std::string_view::npos; chunk.remove_prefix(newline + 1)) {
+    for (std::size_t newline; (newline = chunk.find('\n')) != std::string_view::npos;
+         chunk.remove_prefix(newline + 1)) {
       if (rest.empty()) {
         scorer.line(chunk.substr(0, newline));
       } else {
@@ -108,7 +112,9 @@ int score_lines(line_scorer& scorer, std::FILE* in) {
   if (!rest.empty()) scorer.line(rest);
   scorer.flush();
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  if (on_terminal()) fmt::print(stderr, "\r{} rows in {:.2f} s, {:.0f} rows/s\n", scorer.rows, seconds, static_cast<double>(scorer.rows) / seconds);
+  if (on_terminal())
+    fmt::print(stderr, "\r{} rows in {:.2f} s, {:.0f} rows/s\n", scorer.rows, seconds,
+               static_cast<double>(scorer.rows) / seconds);
   if (scorer.rejected > 0) fmt::print(stderr, "troupe: {} of {} rows were rejected\n", scorer.rejected, scorer.rows);
   return 0;
 }
@@ -138,14 +144,19 @@ int run(const options& opts) {
 } // namespace
 
 void add_score_command(CLI::App& app, run_fn& chosen) {
-  auto* command = app.add_subcommand("score", "Score JSON lines from a file or stdin: no Kafka, no cluster, the same code");
+  auto* command =
+      app.add_subcommand("score", "Score JSON lines from a file or stdin: no Kafka, no cluster, the same code");
   auto opts = std::make_shared<options>();
   command->add_option("-m,--model", opts->model_file, "ONNX file")->required();
   command->add_option("-f,--file", opts->rows_file, "Rows, one JSON object a line; stdin unless given");
   command->add_option("--features", opts->features, "Feature names in the order of the model's inputs")->delimiter(',');
-  auto* carry = command->add_option("--carry", opts->carry, "Fields of the row to copy; every one that is no feature unless given")->delimiter(',');
+  auto* carry =
+      command
+          ->add_option("--carry", opts->carry, "Fields of the row to copy; every one that is no feature unless given")
+          ->delimiter(',');
   command->add_flag("--only-prediction", opts->only_prediction, "Copy no field of the row")->excludes(carry);
-  command->add_option("--rejects", opts->rejects_file, "Where rows that can't be scored are reported; stderr unless given");
+  command->add_option("--rejects", opts->rejects_file,
+                      "Where rows that can't be scored are reported; stderr unless given");
   command->callback([opts, &chosen] { chosen = [opts] { return run(*opts); }; });
 }
 

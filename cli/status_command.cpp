@@ -41,22 +41,25 @@ std::string list(const rapidjson::Value& texts) {
 
 void print_nodes(const rapidjson::Value& cluster) {
   std::string coordinator = cluster["coordinator"].HasMember("node") ? cluster["coordinator"]["node"].GetString() : "";
-  fmt::print("{:<10} {:<9} {:<22} {:<27} {:>10} {:>10} {:>10} {:>9} {:>8}\n", "NODE", "STATE", "ADDRESS", "ROLES", "READ/S", "SCORED/S",
-             "PRODUCED/S", "REJECTED", "RSS MB");
+  fmt::print("{:<10} {:<9} {:<22} {:<27} {:>10} {:>10} {:>10} {:>9} {:>8}\n", "NODE", "STATE", "ADDRESS", "ROLES",
+             "READ/S", "SCORED/S", "PRODUCED/S", "REJECTED", "RSS MB");
   for (auto& node : cluster["nodes"].GetArray())
     fmt::print("{:<10} {:<9} {:<22} {:<27} {:>10} {:>10} {:>10} {:>9} {:>8}\n",
-               node["node"].GetString() + std::string(coordinator == node["node"].GetString() ? " *" : ""), node["state"].GetString(),
-               node["address"].GetString(), list(node["roles"]), stat(node, "read_rows_per_second"),
-               stat(node, "scored_rows_per_second"), stat(node, "produced_rows_per_second"), stat(node, "rows_rejected"),
-               stat(node, "resident_bytes") >> 20);
+               node["node"].GetString() + std::string(coordinator == node["node"].GetString() ? " *" : ""),
+               node["state"].GetString(), node["address"].GetString(), list(node["roles"]),
+               stat(node, "read_rows_per_second"), stat(node, "scored_rows_per_second"),
+               stat(node, "produced_rows_per_second"), stat(node, "rows_rejected"), stat(node, "resident_bytes") >> 20);
   fmt::print("* coordinates, term {}\n", cluster["coordinator"]["term"].GetInt64());
   for (auto& gone : cluster["removed"].GetArray())
     fmt::print("removed: {}: {}\n", gone["node"].GetString(), gone["reason"].GetString());
   for (auto& refusal : cluster["refusals"].GetArray())
-    fmt::print("refused: {} at {}: {}\n", refusal["node"].GetString(), refusal["address"].GetString(), refusal["message"].GetString());
+    fmt::print("refused: {} at {}: {}\n", refusal["node"].GetString(), refusal["address"].GetString(),
+               refusal["message"].GetString());
 }
 
-std::string known(const rapidjson::Value& number) { return number.GetInt64() < 0 ? "?" : std::to_string(number.GetInt64()); }
+std::string known(const rapidjson::Value& number) {
+  return number.GetInt64() < 0 ? "?" : std::to_string(number.GetInt64());
+}
 
 void print_pipelines(const rapidjson::Value& cluster) {
   for (auto& pipeline : cluster["pipelines"].GetArray()) {
@@ -64,12 +67,15 @@ void print_pipelines(const rapidjson::Value& cluster) {
                pipeline["model"].GetString(), pipeline["alias"].GetString(), pipeline["state"].GetString());
     for (auto* why : {"reason", "where", "problem"})
       if (pipeline[why].GetStringLength() > 0) fmt::print("  {}: {}\n", why, pipeline[why].GetString());
-    fmt::print("  {:<20} {:<10} {:<10} {:>12} {:>12} {:>9}  {}\n", "PARTITION", "STATE", "OWNER", "COMMITTED", "END", "LAG", "WHY THERE");
+    fmt::print("  {:<20} {:<10} {:<10} {:>12} {:>12} {:>9}  {}\n", "PARTITION", "STATE", "OWNER", "COMMITTED", "END",
+               "LAG", "WHY THERE");
     for (auto& part : cluster["partitions"].GetArray())
       if (!std::strcmp(part["pipeline"].GetString(), pipeline["name"].GetString()))
         fmt::print("  {:<20} {:<10} {:<10} {:>12} {:>12} {:>9}  {}\n",
-                   fmt::format("{}/{}", part["topic"].GetString(), part["partition"].GetInt()), part["state"].GetString(),
-                   part["owner"].GetString(), known(part[part["committed"].GetInt64() < 0 ? "start" : "committed"]), known(part["end"]), known(part["lag"]), part["reason"].GetString());
+                   fmt::format("{}/{}", part["topic"].GetString(), part["partition"].GetInt()),
+                   part["state"].GetString(), part["owner"].GetString(),
+                   known(part[part["committed"].GetInt64() < 0 ? "start" : "committed"]), known(part["end"]),
+                   known(part["lag"]), part["reason"].GetString());
   }
 }
 
@@ -77,8 +83,9 @@ void print_models(const rapidjson::Value& cluster) {
   if (cluster["models"].Empty()) return;
   fmt::print("\n{:<20} {:<8} {:<14} {:<20} {}\n", "MODEL", "STATE", "ALIASES", "READY ON", "WAITING FOR");
   for (auto& model : cluster["models"].GetArray()) {
-    fmt::print("{:<20} {:<8} {:<14} {:<20} {}\n", fmt::format("{}@{}", model["name"].GetString(), model["version"].GetUint()),
-               model["state"].GetString(), list(model["aliases"]), list(model["ready"]), list(model["waiting"]));
+    fmt::print("{:<20} {:<8} {:<14} {:<20} {}\n",
+               fmt::format("{}@{}", model["name"].GetString(), model["version"].GetUint()), model["state"].GetString(),
+               list(model["aliases"]), list(model["ready"]), list(model["waiting"]));
     if (model["message"].GetStringLength() > 0) fmt::print("  {}\n", model["message"].GetString());
   }
 }
@@ -105,7 +112,8 @@ int print(const std::string& text) {
     auto& node = status["node"];
     fmt::print("no coordinator answers: {}\n", status["problem"].GetString());
     fmt::print("node {} at {}: {}, Kafka {}\n", node["node"].GetString(), node["address"].GetString(),
-               node["member"].GetBool() ? "a member" : "not a member", node["kafka_lost"].GetBool() ? "lost" : "in reach");
+               node["member"].GetBool() ? "a member" : "not a member",
+               node["kafka_lost"].GetBool() ? "lost" : "in reach");
     return 1;
   }
   fmt::print("cluster {} (fingerprint {})\n\n", cluster["cluster"]["name"].GetString(),
@@ -161,7 +169,9 @@ void add_status_command(CLI::App& app, run_fn& chosen) {
   opts->cluster.add_to(*command);
   command->add_flag("--json", opts->json, "Print JSON (docs/protocol.md lists the fields)");
   command->add_flag("-w,--watch", opts->watch, "Follow until interrupted");
-  command->add_option("--interval", opts->interval_seconds, "Seconds between two looks")->capture_default_str()->check(CLI::Range(0.1, 3600.0));
+  command->add_option("--interval", opts->interval_seconds, "Seconds between two looks")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 3600.0));
   command->callback([opts, &chosen] { chosen = [opts] { return run(*opts); }; });
 }
 

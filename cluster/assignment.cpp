@@ -16,12 +16,14 @@ struct pipeline_plan {
 };
 
 struct planner {
-  std::vector<plan_member> members;         ///< oldest first
+  std::vector<plan_member> members; ///< oldest first
   std::map<std::string, std::size_t> index;
   std::map<std::string, pipeline_plan> pipelines;
   std::vector<std::size_t> total;
 
-  explicit planner(std::vector<plan_member> unordered) : members(std::move(unordered)), total(members.size(), 0) {
+  explicit planner(std::vector<plan_member> unordered)
+      : members(std::move(unordered))
+      , total(members.size(), 0) {
     std::sort(members.begin(), members.end(), [](const plan_member& a, const plan_member& b) {
       return std::tie(a.joined, a.name) < std::tie(b.joined, b.name);
     });

@@ -15,12 +15,12 @@ namespace troupe {
 /// A member that may own partitions.
 struct plan_member {
   std::string name;
-  control_offset joined;             ///< ties go to the older one
+  control_offset joined; ///< ties go to the older one
   struct lane {
     std::string pipeline;
     bool reluctant = false; ///< its lane has a problem: it keeps what it has, and is given no more while others can
   };
-  std::vector<lane> lanes;           ///< pipelines that it can serve
+  std::vector<lane> lanes; ///< pipelines that it can serve
 };
 
 struct plan_limits {
@@ -29,15 +29,15 @@ struct plan_limits {
 };
 
 struct planned_owner {
-  std::string node;                  ///< "" if no member can serve the pipeline
+  std::string node; ///< "" if no member can serve the pipeline
   enum class why_kind : std::uint8_t {
-    nobody,       ///< no member can serve the pipeline
-    sticky,       ///< it had it
-    first,        ///< nobody had it
-    orphan,       ///< its owner can't have it any more
-    balance,      ///< taken from a member that had more
+    nobody,  ///< no member can serve the pipeline
+    sticky,  ///< it had it
+    first,   ///< nobody had it
+    orphan,  ///< its owner can't have it any more
+    balance, ///< taken from a member that had more
   } why = why_kind::nobody;
-  std::string reason;                ///< a sentence for people
+  std::string reason; ///< a sentence for people
 };
 
 using assignment = std::map<partition_key, planned_owner>;

@@ -45,8 +45,10 @@ change_outcome move_alias(const context& c, const std::string& name, const std::
   body.text("name", name).text("alias", alias).number("version", version.value).number("previous", previous.value);
   const auto label = name + "@" + alias;
   change_outcome out{{true, label + (same ? " is version " : " is now version ") + text(version), {}, body.done()}, {}};
-  if (same) out.answer.offset = now->at;
-  else out.records.emplace_back(alias_record{name, alias, version, previous, control_offset{-1}, c.term});
+  if (same)
+    out.answer.offset = now->at;
+  else
+    out.records.emplace_back(alias_record{name, alias, version, previous, control_offset{-1}, c.term});
   return out;
 }
 

@@ -15,8 +15,8 @@
 namespace troupe {
 
 struct change_outcome {
-  change_answer answer;                  ///< if there are records, it is given when they are durable
-  std::vector<control_record> records;   ///< empty: refused, or so already
+  change_answer answer;                ///< if there are records, it is given when they are durable
+  std::vector<control_record> records; ///< empty: refused, or so already
 };
 
 change_outcome decide_change(const change& request, const cluster_state& state, const report_lookup& reports,

@@ -19,16 +19,16 @@ std::vector<std::string> parts_after(std::string_view key, std::string_view pref
   }
 }
 
-template <class Number>
-bool read_number(const std::string& text, Number& number) {
+template <class Number> bool read_number(const std::string& text, Number& number) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
 }
 
-template <class Record>
-std::optional<term_id> term_of(const Record& record) {
-  if constexpr (requires { record.term; }) return record.term;
-  else return std::nullopt;
+template <class Record> std::optional<term_id> term_of(const Record& record) {
+  if constexpr (requires { record.term; })
+    return record.term;
+  else
+    return std::nullopt;
 }
 
 } // namespace
@@ -161,9 +161,7 @@ void cluster_state::forget(const std::string& key) {
   }
 }
 
-void cluster_state::advance_to(std::int64_t position) {
-  applied_ = std::max(applied_, control_offset{position});
-}
+void cluster_state::advance_to(std::int64_t position) { applied_ = std::max(applied_, control_offset{position}); }
 
 bool cluster_state::is_member(const node_ref& node) const {
   const auto* known = find_member(node.name);

@@ -25,7 +25,7 @@ struct member {
   std::string address;
   std::vector<std::string> roles;
   std::uint32_t scorers = 0;
-  control_offset joined;             ///< offset of its join: orders members by age
+  control_offset joined; ///< offset of its join: orders members by age
   bool has_role(std::string_view role) const;
 };
 
@@ -41,7 +41,7 @@ struct partition_state {
   generation_id generation;
   std::int64_t offset = 0;
   std::string metadata, reason;
-  control_offset at;                 ///< the record's offset
+  control_offset at; ///< the record's offset
 };
 
 using model_key = std::pair<std::string, model_version>;
@@ -53,7 +53,7 @@ struct model_state {
 using alias_key = std::pair<std::string, std::string>; ///< model, alias
 struct alias_state {
   model_version version, previous;
-  control_offset decided;            ///< a rollout that was staged before this does not move it any more
+  control_offset decided; ///< a rollout that was staged before this does not move it any more
   control_offset at;
 };
 
@@ -76,21 +76,49 @@ struct change_state {
 
 /// What a record changed; `at` is its offset, which is also the epoch of the decision.
 namespace news {
-struct cluster_named { cluster_record record; };
-struct new_claim { term_id term; node_ref node; std::string address; };
-struct member_joined { member who; };
+struct cluster_named {
+  cluster_record record;
+};
+struct new_claim {
+  term_id term;
+  node_ref node;
+  std::string address;
+};
+struct member_joined {
+  member who;
+};
 /// Also sent, before member_joined, for the old incarnation when a name comes back under another one.
-struct member_removed { node_ref node; std::string reason; control_offset at; };
-struct granted { partition_key which; partition_state how; };
-struct revoked { partition_key which; partition_state how; };
-struct model_changed { model_record model; control_offset at; };
-struct alias_changed { std::string model, alias; model_version version, previous; control_offset at; };
-struct pipeline_changed { std::string name; pipeline_state how; };
+struct member_removed {
+  node_ref node;
+  std::string reason;
+  control_offset at;
+};
+struct granted {
+  partition_key which;
+  partition_state how;
+};
+struct revoked {
+  partition_key which;
+  partition_state how;
+};
+struct model_changed {
+  model_record model;
+  control_offset at;
+};
+struct alias_changed {
+  std::string model, alias;
+  model_version version, previous;
+  control_offset at;
+};
+struct pipeline_changed {
+  std::string name;
+  pipeline_state how;
+};
 } // namespace news
 
-using cluster_event = std::variant<news::cluster_named, news::new_claim, news::member_joined, news::member_removed,
-                                   news::granted, news::revoked, news::model_changed, news::alias_changed,
-                                   news::pipeline_changed>;
+using cluster_event =
+    std::variant<news::cluster_named, news::new_claim, news::member_joined, news::member_removed, news::granted,
+                 news::revoked, news::model_changed, news::alias_changed, news::pipeline_changed>;
 
 class cluster_state {
 public:
@@ -101,7 +129,7 @@ public:
 
   /// Offset after the last one applied: what goes into node_report::applied.
   control_offset applied() const { return applied_; }
-  term_id term() const { return term_; }                                  ///< -1: nobody ever claimed
+  term_id term() const { return term_; } ///< -1: nobody ever claimed
   const std::optional<claim_record>& coordinator() const { return claim_; }
   const std::optional<cluster_record>& cluster() const { return cluster_; }
 
@@ -126,9 +154,9 @@ public:
 
   /// What was not obeyed, and why it is worth a warning.
   struct counters {
-    std::uint64_t stale = 0; ///< written under a term that was over: a coordinator that did not know it was fenced
-    std::uint64_t unknown = 0;       ///< keys of a newer version
-    std::uint64_t unreadable = 0;    ///< see last_error()
+    std::uint64_t stale = 0;      ///< written under a term that was over: a coordinator that did not know it was fenced
+    std::uint64_t unknown = 0;    ///< keys of a newer version
+    std::uint64_t unreadable = 0; ///< see last_error()
   };
   const counters& ignored() const { return ignored_; }
   const std::string& last_error() const { return last_error_; }

@@ -181,12 +181,15 @@ control_record read_change(json::object_reader& in) {
 }
 
 using read_function = control_record (*)(json::object_reader&);
-struct kind { std::string_view prefix; bool whole; read_function read; };
+struct kind {
+  std::string_view prefix;
+  bool whole;
+  read_function read;
+};
 constexpr kind kinds[] = {
-  {"cluster", true, read_cluster},       {"claim", true, read_claim},
-  {"member/", false, read_member},       {"partition/", false, read_partition},
-  {"model/", false, read_model},         {"alias/", false, read_alias},
-  {"pipeline/", false, read_pipeline},   {"change/", false, read_change},
+    {"cluster", true, read_cluster},       {"claim", true, read_claim},     {"member/", false, read_member},
+    {"partition/", false, read_partition}, {"model/", false, read_model},   {"alias/", false, read_alias},
+    {"pipeline/", false, read_pipeline},   {"change/", false, read_change},
 };
 
 } // namespace
@@ -221,7 +224,7 @@ std::string to_json(const lease_record& lease) {
 result<lease_record> read_lease(std::string_view value) {
   json::object_reader in("lease record", value);
   lease_record lease;
-  lease.term = term_id{in.number("term", -1, int64_max)};   // -1: a candidate that has seen no claim yet
+  lease.term = term_id{in.number("term", -1, int64_max)}; // -1: a candidate that has seen no claim yet
   lease.node = read_node(in);
   lease.resigned = in.flag("resigned", false);
   lease.claiming = in.flag("claiming", false);
@@ -243,9 +246,12 @@ const char* to_string(partition_record::state_kind state) {
 
 const char* to_string(model_record::state_kind state) {
   switch (state) {
-    case model_record::state_kind::staged: return "staged";
-    case model_record::state_kind::ready: return "ready";
-    case model_record::state_kind::failed: return "failed";
+  case model_record::state_kind::staged:
+    return "staged";
+  case model_record::state_kind::ready:
+    return "ready";
+  case model_record::state_kind::failed:
+    return "failed";
   }
   return "?";
 }

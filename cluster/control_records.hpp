@@ -23,8 +23,8 @@ namespace troupe {
 /// key `cluster`: the first record ever. Written again only when a cluster whose members are all gone starts with
 /// another config: then the fingerprint is the new one, the id stays.
 struct cluster_record {
-  std::string cluster_id;            ///< random, hex
-  std::string fingerprint;           ///< of the cluster-wide config
+  std::string cluster_id;  ///< random, hex
+  std::string fingerprint; ///< of the cluster-wide config
   std::uint32_t protocol = 0;
 };
 
@@ -40,7 +40,7 @@ struct member_record {
   std::string address;
   std::vector<std::string> roles;
   std::uint32_t scorers = 0;
-  bool joined = true;                ///< else removed
+  bool joined = true; ///< else removed
   std::string reason;
   term_id term;
 };
@@ -50,11 +50,11 @@ struct partition_record {
   std::string pipeline;
   topic_partition where;
   enum class state_kind : std::uint8_t { granted, revoked } state = state_kind::granted;
-  node_ref node;                     ///< the owner; of a revoked one: who has to let go
+  node_ref node; ///< the owner; of a revoked one: who has to let go
   generation_id generation;
-  std::int64_t offset = 0;           ///< where the owner started
-  std::string metadata;              ///< of the committed offset at that time
-  std::string reason;                ///< for people: why this node has it, or why it was taken away
+  std::int64_t offset = 0; ///< where the owner started
+  std::string metadata;    ///< of the committed offset at that time
+  std::string reason;      ///< for people: why this node has it, or why it was taken away
   term_id term;
 };
 
@@ -65,16 +65,16 @@ struct model_record {
   blob_location where;
   std::vector<std::string> features; ///< in the model's order
   enum class state_kind : std::uint8_t { staged, ready, failed } state = state_kind::staged;
-  std::string message;               ///< why it failed
-  std::string activate;              ///< while staged: the alias to move here once every node is ready ("": none)
-  std::int64_t created_ms = 0;       ///< Unix time of the registration, for people
+  std::string message;         ///< why it failed
+  std::string activate;        ///< while staged: the alias to move here once every node is ready ("": none)
+  std::int64_t created_ms = 0; ///< Unix time of the registration, for people
   term_id term;
 };
 
 /// key `alias/<model>/<alias>`.
 struct alias_record {
   std::string model, alias;
-  model_version version, previous;   ///< previous: 0 if it is the first
+  model_version version, previous; ///< previous: 0 if it is the first
   /// Offset of the decision that this carries out: the staging record, where a rollout moves the alias; -1: this
   /// record's own.
   control_offset decided{-1};
@@ -93,7 +93,7 @@ struct pipeline_record {
 struct change_record {
   std::string id;
   std::string message;
-  std::string body;                  ///< JSON result
+  std::string body; ///< JSON result
   term_id term;
 };
 

@@ -8,7 +8,9 @@
 namespace troupe {
 
 coordinator_core::coordinator_core(core_config config, node_ref self)
-  : config_(std::move(config)), self_(std::move(self)), nodes_(config_.removal_timeout) {}
+    : config_(std::move(config))
+    , self_(std::move(self))
+    , nodes_(config_.removal_timeout) {}
 
 std::vector<cluster_event> coordinator_core::apply(const log_record& record, steady_time now) {
   auto events = state_.apply(record);

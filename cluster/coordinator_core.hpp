@@ -44,16 +44,16 @@ struct pipeline_spec {
 };
 
 struct core_config {
-  std::string cluster;               ///< name
-  std::string cluster_id;            ///< random hex, used if the log has none yet
-  std::string fingerprint;           ///< of this node's cluster-wide config
+  std::string cluster;     ///< name
+  std::string cluster_id;  ///< random hex, used if the log has none yet
+  std::string fingerprint; ///< of this node's cluster-wide config
   std::uint32_t protocol = 1;
   std::vector<pipeline_spec> pipelines;
   std::chrono::milliseconds heartbeat{500};
   std::chrono::milliseconds removal_timeout{5000};
   std::chrono::milliseconds topics_refresh{
       10000}; ///< how often partition counts are asked for; a tenth of it while one is missing
-  std::chrono::milliseconds retry{500};             ///< after something that failed, and between probes of a node
+  std::chrono::milliseconds retry{500}; ///< after something that failed, and between probes of a node
   std::size_t changes_kept = 100;
   std::size_t changes_waiting_max = 1000;
   plan_limits limits;
@@ -62,46 +62,67 @@ struct core_config {
 /// cluster/messages.hpp change_request and change_reply, without the wire.
 struct change {
   std::string id;
-  std::string kind;                  ///< register_model, set_alias, resume_pipeline, remove_node
-  std::string body;                  ///< JSON, see change_requests.hpp
+  std::string kind; ///< register_model, set_alias, resume_pipeline, remove_node
+  std::string body; ///< JSON, see change_requests.hpp
 };
 struct change_answer {
   bool ok = false;
   std::string message;
-  control_offset offset{-1};         ///< done at a node once its report's `applied` is larger
-  std::string body;                  ///< JSON result
+  control_offset offset{-1}; ///< done at a node once its report's `applied` is larger
+  std::string body;          ///< JSON result
 };
 
 namespace action {
 /// Append in one transaction, then call appended(). Only one at a time.
-struct append { std::vector<log_write> records; std::string purpose; };
+struct append {
+  std::vector<log_write> records;
+  std::string purpose;
+};
 struct start_query {
   topic_partition where;
-  bool added_later = false;          ///< the topic was in use without it: without a committed offset it starts at 0
+  bool added_later = false; ///< the topic was in use without it: without a committed offset it starts at 0
 };
 /// Where do they start: committed offset, or resolved and committed. Then call starts() or starts_failed(). One a
 /// pipeline.
-struct fetch_starts { std::string pipeline; std::vector<start_query> where; };
+struct fetch_starts {
+  std::string pipeline;
+  std::vector<start_query> where;
+};
 /// How many partitions; then call topics() or topics_failed(). Never create one.
-struct query_topics { std::vector<std::string> names; };
+struct query_topics {
+  std::vector<std::string> names;
+};
 /// Try to connect; if refused, call refused().
-struct probe { node_ref node; std::string address; };
-struct answer { std::string change_id; change_answer reply; };
+struct probe {
+  node_ref node;
+  std::string address;
+};
+struct answer {
+  std::string change_id;
+  change_answer reply;
+};
 /// Rule no more; changes that wait have no answer (their senders repeat them to the next coordinator).
 /// `for_good`: this node can't be part of the cluster at all (another config), so it should stop.
-struct step_down { std::string why; bool for_good = false; };
+struct step_down {
+  std::string why;
+  bool for_good = false;
+};
 } // namespace action
 
 using coordinator_action = std::variant<action::append, action::fetch_starts, action::query_topics, action::probe,
                                         action::answer, action::step_down>;
 
-struct partition_start_found { topic_partition where; std::int64_t offset = 0; std::string metadata; };
+struct partition_start_found {
+  topic_partition where;
+  std::int64_t offset = 0;
+  std::string metadata;
+};
 
 /// A node that wants in and can't.
 struct refusal {
   node_ref node;
   std::string address;
-  std::string message;               ///< says what to do
+  std::string message; ///< says what to do
   steady_time last;
 };
 
@@ -143,16 +164,22 @@ public:
   std::string status_json(steady_time now) const;
 
 private:
-  struct batch;                      // coordinator_batch.hpp: records of one append
-  struct waiting_change { change request; std::int64_t wall_clock_ms = 0; };
+  struct batch; // coordinator_batch.hpp: records of one append
+  struct waiting_change {
+    change request;
+    std::int64_t wall_clock_ms = 0;
+  };
   struct in_flight {
     std::size_t records = 0;
-    std::optional<std::int64_t> last_offset;        // known once it is durable
+    std::optional<std::int64_t> last_offset; // known once it is durable
     std::optional<waiting_change> request;
     change_answer reply;
-    std::size_t reply_index = 0;                    // of the record that says so
+    std::size_t reply_index = 0; // of the record that says so
   };
-  struct known_start { partition_start_found found; control_offset record; };
+  struct known_start {
+    partition_start_found found;
+    control_offset record;
+  };
   using actions = std::vector<coordinator_action>;
 
   // coordinator_core.cpp
@@ -202,8 +229,8 @@ private:
   steady_time topics_next_{};
 
   std::map<partition_key, known_start> starts_;
-  std::set<partition_key> resolved_early_;        // starts asked for although nobody owns the partition yet
-  std::set<std::string> starts_asked_;              // pipelines with a fetch under way
+  std::set<partition_key> resolved_early_; // starts asked for although nobody owns the partition yet
+  std::set<std::string> starts_asked_;     // pipelines with a fetch under way
   std::map<std::string, steady_time> starts_next_;
   std::map<std::string, std::string> starts_error_;
   std::map<node_ref, steady_time> probed_;

@@ -65,7 +65,8 @@ void coordinator_core::decide_members(batch& out, steady_time now) {
     std::string reason;
     if (report && report->leaving && holds_nothing(who.node)) reason = "left";
     // This very process asks the question, so it is alive.
-    else if (const auto dead = nodes_.dead(who.node, now); dead && who.node != self_) reason = *dead;
+    else if (const auto dead = nodes_.dead(who.node, now); dead && who.node != self_)
+      reason = *dead;
     if (reason.empty()) continue;
     out.add(control_record{removal(who, reason, *term_)});
     out.because("remove " + name + " (" + reason + ")");

@@ -104,17 +104,22 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
     const auto& owner = plan.at(which);
     const auto* known = partition(which);
     if (is_free(which)) {
-      // One that has no owner yet has a start all the same: rows that come before the first model are not to be skipped.
+      // One that has no owner yet has a start all the same: rows that come before the first model are not to be
+      // skipped.
       if (!owner.node.empty() || !known) free[which.pipeline].emplace_back(which, owner);
       continue;
     }
     if (known->state == partition_record::state_kind::revoked) continue;
     const auto* report = report_of(known->node);
     std::string reason;
-    if (report && report->leaving) reason = "from " + known->node.name + ", which is leaving";
-    else if (owner.node.empty() || owner.node == known->node.name) continue;
-    else if (report && report->kafka_lost) reason = "from " + known->node.name + ", which has lost Kafka";
-    else reason = owner.reason;
+    if (report && report->leaving)
+      reason = "from " + known->node.name + ", which is leaving";
+    else if (owner.node.empty() || owner.node == known->node.name)
+      continue;
+    else if (report && report->kafka_lost)
+      reason = "from " + known->node.name + ", which has lost Kafka";
+    else
+      reason = owner.reason;
     out.add(
         control_record{partition_record{which.pipeline, which.where, partition_record::state_kind::revoked, known->node,
                                         known->generation, known->offset, known->metadata, reason, *term_}});
@@ -131,7 +136,8 @@ void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeli
   bool first_unknown = false;
   for (const auto& [which, owner] : free) {
     const auto* known = partition(which);
-    // Resolved and committed once while nobody owns it, and asked for again when somebody does: it may have been reset by hand.
+    // Resolved and committed once while nobody owns it, and asked for again when somebody does: it may have been reset
+    // by hand.
     if (owner.node.empty() && resolved_early_.contains(which)) continue;
     if (!owner.node.empty() && resolved_early_.erase(which) > 0) starts_.erase(which);
     const auto start = starts_.find(which);

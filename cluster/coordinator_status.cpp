@@ -72,7 +72,7 @@ struct coordinator_core::status_writer {
       node(claim->node);
       text("address", claim->address);
     }
-    out.Key("answers");   // false: told by a node that does not coordinate, from the log alone
+    out.Key("answers"); // false: told by a node that does not coordinate, from the log alone
     out.Bool(core.ruling());
     out.EndObject();
     number("applied", state.applied().value);
@@ -121,7 +121,8 @@ struct coordinator_core::status_writer {
         out.Key("stats");
         if (json::is_object(report->stats))
           out.RawValue(report->stats.data(), report->stats.size(), rapidjson::kObjectType);
-        else out.Null();
+        else
+          out.Null();
       }
       out.EndObject();
     }

@@ -25,10 +25,10 @@ namespace troupe {
 using scorer_number = std::uint32_t;
 
 struct dispatch_limits {
-  std::uint32_t local_window = 2;                 ///< batches in flight at a scorer of this process
-  std::uint32_t remote_window = 4;                ///< ... of another node: the wire takes a while
-  std::uint64_t rows_max = 100'000;               ///< rows added and not popped
-  std::uint64_t bytes_max = 64u << 20;            ///< their bytes
+  std::uint32_t local_window = 2;      ///< batches in flight at a scorer of this process
+  std::uint32_t remote_window = 4;     ///< ... of another node: the wire takes a while
+  std::uint64_t rows_max = 100'000;    ///< rows added and not popped
+  std::uint64_t bytes_max = 64u << 20; ///< their bytes
   /// How long a scorer that is not ready, or does not answer, gets nothing
   std::chrono::milliseconds bench{50};
   std::chrono::milliseconds answer_limit{30'000}; ///< a batch without an answer for so long goes to another scorer
@@ -36,10 +36,18 @@ struct dispatch_limits {
 
 class dispatcher {
 public:
-  struct order { batch_seq seq; std::uint32_t attempt = 0; scorer_number scorer = 0; bool local = false; };
-  struct counters { std::uint64_t redispatched = 0, late = 0; };
+  struct order {
+    batch_seq seq;
+    std::uint32_t attempt = 0;
+    scorer_number scorer = 0;
+    bool local = false;
+  };
+  struct counters {
+    std::uint64_t redispatched = 0, late = 0;
+  };
 
-  explicit dispatcher(dispatch_limits limits) : limits_(limits) {}
+  explicit dispatcher(dispatch_limits limits)
+      : limits_(limits) {}
 
   /// REQUIRES: `scorer` was never used before.
   void scorer_up(scorer_number scorer, bool local);
@@ -84,7 +92,7 @@ private:
   struct scorer_info {
     bool local = false;
     std::uint32_t inflight = 0;
-    std::uint64_t sent = 0;                       ///< batches ever: evens out ties
+    std::uint64_t sent = 0; ///< batches ever: evens out ties
     mono_time benched_until{};
   };
   struct batch_info {
@@ -105,7 +113,7 @@ private:
 
   dispatch_limits limits_;
   scorer_map scorers_;
-  std::deque<batch_info> batches_;                ///< batches_[i] is number first_ + i
+  std::deque<batch_info> batches_; ///< batches_[i] is number first_ + i
   std::uint64_t first_ = 0;
   std::set<std::uint64_t> queue_;
   std::uint64_t rows_ = 0, bytes_ = 0;

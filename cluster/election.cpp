@@ -9,18 +9,26 @@ using std::chrono::nanoseconds;
 
 const char* to_string(election_phase phase) {
   switch (phase) {
-    case election_phase::following: return "following";
-    case election_phase::waiting: return "waiting";
-    case election_phase::looking: return "looking";
-    case election_phase::claiming: return "claiming";
-    case election_phase::ruling: return "ruling";
-    case election_phase::retired: return "retired";
+  case election_phase::following:
+    return "following";
+  case election_phase::waiting:
+    return "waiting";
+  case election_phase::looking:
+    return "looking";
+  case election_phase::claiming:
+    return "claiming";
+  case election_phase::ruling:
+    return "ruling";
+  case election_phase::retired:
+    return "retired";
   }
   return "?";
 }
 
 election::election(node_ref self, election_timings timings, std::uint64_t seed)
-  : self_(std::move(self)), timings_(timings), random_(seed) {}
+    : self_(std::move(self))
+    , timings_(timings)
+    , random_(seed) {}
 
 void election::caught_up(bool both) { caught_up_ = both; }
 
@@ -63,7 +71,7 @@ void election::lease_seen(const lease_record& lease, steady_time now) {
   if (lease.resigned) {
     if (resigned_term_ == lease.term) return;
     resigned_term_ = lease.term;
-    if (candidate) follow();   // to stand again, with the shorter turns
+    if (candidate) follow(); // to stand again, with the shorter turns
     return;
   }
   // A sign of life, unless it was under way while the port was refused already.
@@ -114,7 +122,7 @@ election::advice election::step(steady_time now, milliseconds since_contact) {
   if (phase_ == election_phase::ruling) return {what::rule, now, ""};
   if (phase_ == election_phase::retired) return {what::follow, now, "this node has resigned"};
   if (phase_ == election_phase::claiming) return {what::wait, now, "the claim is under way"};
-  const bool frozen = passed > timings_.contact_max;   // what was sent meanwhile has not been read yet
+  const bool frozen = passed > timings_.contact_max; // what was sent meanwhile has not been read yet
   if (!caught_up_ || !contact || frozen) {
     follow();
     return {what::follow, now, contact ? "reading the logs" : "no contact with Kafka"};
@@ -145,7 +153,7 @@ election::advice election::step(steady_time now, milliseconds since_contact) {
 
 void election::claim_appended(term_id term, steady_time) {
   if (phase_ != election_phase::claiming) return;
-  if (term < term_) return follow();   // a later claim was read already
+  if (term < term_) return follow(); // a later claim was read already
   own_claim_ = term;
   if (term == term_) begin_rule();
 }

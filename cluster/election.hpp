@@ -27,14 +27,14 @@
 namespace troupe {
 
 struct election_timings {
-  std::chrono::milliseconds beat{500};             ///< between leases
-  std::chrono::milliseconds timeout{2000};         ///< silence that makes a candidate
-  std::chrono::milliseconds turn{1000};            ///< a rank waits that much longer than the one before
-  std::chrono::milliseconds turn_resigned{300};    ///< the same after a resignation
+  std::chrono::milliseconds beat{500};          ///< between leases
+  std::chrono::milliseconds timeout{2000};      ///< silence that makes a candidate
+  std::chrono::milliseconds turn{1000};         ///< a rank waits that much longer than the one before
+  std::chrono::milliseconds turn_resigned{300}; ///< the same after a resignation
   std::chrono::milliseconds jitter_max{250};
-  std::chrono::milliseconds contact_max{1500};     ///< a fetch older than this is no contact
-  std::chrono::milliseconds step_max{250};         ///< at most so much silence is counted between two looks
-  std::chrono::milliseconds claim_retry{1000};     ///< after a claim that failed
+  std::chrono::milliseconds contact_max{1500}; ///< a fetch older than this is no contact
+  std::chrono::milliseconds step_max{250};     ///< at most so much silence is counted between two looks
+  std::chrono::milliseconds claim_retry{1000}; ///< after a claim that failed
   std::chrono::milliseconds claim_patience{
       3000}; ///< how long a candidate waits for another one that said it is claiming
 };
@@ -69,7 +69,7 @@ public:
       rule,  ///< ours is the latest claim
     } what = what_kind::follow;
     steady_time until{};
-    std::string why;                               ///< for the log
+    std::string why; ///< for the log
   };
   /// To be called every 50 ms or so. `since_contact`: how long ago Kafka last answered a fetch, of the reader (control
   /// or lease) where that is longer ago.

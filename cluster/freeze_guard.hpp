@@ -15,7 +15,8 @@ using mono_time = std::chrono::steady_clock::time_point;
 
 class freeze_guard {
 public:
-  explicit freeze_guard(std::chrono::milliseconds limit) : limit_(limit) {}
+  explicit freeze_guard(std::chrono::milliseconds limit)
+      : limit_(limit) {}
 
   /// True while nothing suspicious happened. REQUIRES: `now` does not go back.
   bool note(mono_time now) {

@@ -8,7 +8,8 @@
 
 namespace troupe {
 
-/// Number of a coordinator's reign: the control-topic offset of its claim. Grows with every new coordinator. -1: none yet.
+/// Number of a coordinator's reign: the control-topic offset of its claim. Grows with every new coordinator. -1: none
+/// yet.
 using term_id = named_type<std::int64_t, struct term_tag>;
 /// One start of a node under its name; a node that rejoins takes a new one. Random, never 0 for a real node.
 using incarnation_id = named_type<std::uint64_t, struct incarnation_tag>;

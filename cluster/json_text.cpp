@@ -8,8 +8,8 @@
 namespace troupe::json {
 namespace {
 
-constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
-                           rapidjson::kParseNumbersAsStringsFlag;
+constexpr unsigned flags =
+    rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag;
 
 std::size_t sequence_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
@@ -101,7 +101,8 @@ std::string object_writer::done() {
   return {buffer_.GetString(), buffer_.GetSize()};
 }
 
-object_reader::object_reader(std::string what, std::string_view text) : what_(std::move(what)) {
+object_reader::object_reader(std::string what, std::string_view text)
+    : what_(std::move(what)) {
   rapidjson::MemoryStream bytes(text.data(), text.size());
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
   document_.ParseStream<flags, rapidjson::UTF8<>>(stream);

@@ -30,7 +30,10 @@ bool is_object(std::string_view text);
 /// Writes one object, member by member.
 class object_writer {
 public:
-  object_writer() : out_(buffer_) { out_.StartObject(); }
+  object_writer()
+      : out_(buffer_) {
+    out_.StartObject();
+  }
   object_writer& text(const char* name, std::string_view value);
   object_writer& number(const char* name, std::int64_t value);
   object_writer& flag(const char* name, bool value);

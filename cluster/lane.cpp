@@ -12,34 +12,50 @@ hold_state next(hold_state state, hold_event event) {
   switch (state) {
   case s::reading:
     switch (event) {
-    case e::grant: return s::reading;
-    case e::revoke: return s::draining;
-    case e::fail: return s::stopped;
-    case e::drained: return s::reading;
+    case e::grant:
+      return s::reading;
+    case e::revoke:
+      return s::draining;
+    case e::fail:
+      return s::stopped;
+    case e::drained:
+      return s::reading;
     }
     break;
   case s::stopped:
     switch (event) {
-    case e::grant: return s::draining;
-    case e::revoke: return s::draining;
-    case e::fail: return s::stopped;
-    case e::drained: return s::stopped;
+    case e::grant:
+      return s::draining;
+    case e::revoke:
+      return s::draining;
+    case e::fail:
+      return s::stopped;
+    case e::drained:
+      return s::stopped;
     }
     break;
   case s::draining:
     switch (event) {
-    case e::grant: return s::draining;
-    case e::revoke: return s::draining;
-    case e::fail: return s::draining;
-    case e::drained: return s::released;
+    case e::grant:
+      return s::draining;
+    case e::revoke:
+      return s::draining;
+    case e::fail:
+      return s::draining;
+    case e::drained:
+      return s::released;
     }
     break;
   case s::released:
     switch (event) {
-    case e::grant: return s::reading;
-    case e::revoke: return s::released;
-    case e::fail: return s::released;
-    case e::drained: return s::released;
+    case e::grant:
+      return s::reading;
+    case e::revoke:
+      return s::released;
+    case e::fail:
+      return s::released;
+    case e::drained:
+      return s::released;
     }
     break;
   }
@@ -95,8 +111,7 @@ bool lane_table::fail(std::uint32_t slot, const std::string& problem) {
 
 std::optional<partition_grant> lane_table::drained(std::uint32_t slot) {
   auto at = held_.find(slot);
-  TROUPE_ASSERT(at != held_.end() &&
-                next(at->second.state, hold_event::drained) == hold_state::released);
+  TROUPE_ASSERT(at != held_.end() && next(at->second.state, hold_event::drained) == hold_state::released);
   auto again = std::move(at->second.again);
   held_.erase(at);
   return again;

@@ -29,7 +29,12 @@ enum class hold_event : std::uint8_t { grant, revoke, fail, drained };
 /// What becomes of a partition in `state` when `event` comes.
 hold_state next(hold_state state, hold_event event);
 
-struct partition_grant { topic_partition where; std::int64_t offset = 0; std::string metadata; control_offset epoch; };
+struct partition_grant {
+  topic_partition where;
+  std::int64_t offset = 0;
+  std::string metadata;
+  control_offset epoch;
+};
 
 class lane_table {
 public:
@@ -38,8 +43,8 @@ public:
     topic_partition where;
     hold_state state = hold_state::reading;
     control_offset epoch;
-    std::string problem;                           ///< why it is stopped
-    std::optional<partition_grant> again;          ///< to be granted as soon as it is released
+    std::string problem;                  ///< why it is stopped
+    std::optional<partition_grant> again; ///< to be granted as soon as it is released
   };
   /// What the caller has to do. start: read the new slot. drain: stop reading the slot, finish it. ignore: nothing.
   struct decision {

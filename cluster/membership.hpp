@@ -16,7 +16,8 @@ using steady_time = std::chrono::steady_clock::time_point;
 
 class failure_detector {
 public:
-  explicit failure_detector(std::chrono::milliseconds removal_timeout) : removal_timeout_(removal_timeout) {}
+  explicit failure_detector(std::chrono::milliseconds removal_timeout)
+      : removal_timeout_(removal_timeout) {}
 
   /// A new term: whoever was known starts again with a full timeout, and nobody has reported yet. A port that refused
   /// lately stays refused: that is often why there is a new term.
@@ -27,8 +28,8 @@ public:
   bool heard(const node_report& report, steady_time now);
   void refused(const node_ref& node, steady_time now);
   void forget(const node_ref& node);
-  /// This process itself stood still for so long (SIGSTOP, a paused machine): nobody's silence counts for that time, since what
-  /// was sent meanwhile has not been read.
+  /// This process itself stood still for so long (SIGSTOP, a paused machine): nobody's silence counts for that time,
+  /// since what was sent meanwhile has not been read.
   void stood_still(std::chrono::nanoseconds gap, steady_time now);
 
   /// Why it is dead; nullopt while it is not.

@@ -73,8 +73,10 @@ void offset_ledger::end_of_partition(std::uint32_t slot, std::int64_t offset) {
   if (entries_.empty()) return pass(mark, {});
   auto& runs = entries_.back().runs;
   auto same = std::find_if(runs.begin(), runs.end(), [&](auto& r) { return r.slot == slot && r.last < r.first; });
-  if (same != runs.end()) *same = mark;
-  else runs.push_back(mark);
+  if (same != runs.end())
+    *same = mark;
+  else
+    runs.push_back(mark);
 }
 
 void offset_ledger::durable(batch_seq seq, std::uint32_t count) {

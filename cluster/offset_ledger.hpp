@@ -46,12 +46,16 @@ struct offset_run {
 
 class offset_ledger {
 public:
-  struct commit_plan { std::uint64_t token = 0; std::vector<partition_commit> offsets; };
+  struct commit_plan {
+    std::uint64_t token = 0;
+    std::vector<partition_commit> offsets;
+  };
 
   /// `model` is the name in "games@2"; an offset that does not move is committed again every `recommit`, since Kafka
   /// forgets.
   offset_ledger(std::string model, std::chrono::milliseconds recommit = std::chrono::hours{1})
-    : model_(std::move(model)), recommit_(recommit) {}
+      : model_(std::move(model))
+      , recommit_(recommit) {}
 
   /// Reading of `slot` starts at `offset`, which the group has as committed already. REQUIRES: the slot is new.
   void grant(std::uint32_t slot, std::int64_t offset, const std::string& metadata, mono_time now);
@@ -98,8 +102,8 @@ public:
 private:
   struct slot_state {
     std::int64_t position = 0, watermark = 0;
-    std::int64_t committed = 0;              ///< what the group has, as far as we know
-    std::int64_t acknowledged = -1;          ///< the same, of our own commits only
+    std::int64_t committed = 0;     ///< what the group has, as far as we know
+    std::int64_t acknowledged = -1; ///< the same, of our own commits only
     std::string metadata;
     std::optional<offset_metadata> version;
     mono_time committed_at{};

@@ -1,15 +1,17 @@
 #pragma once
-// Everything the actors ask of Kafka, as interfaces. kafka/ implements them over librdkafka; tests and the simulation over
-// memory. Two shapes only:
+// Everything the actors ask of Kafka, as interfaces. kafka/ implements them over librdkafka; tests and the simulation
+// over memory. Two shapes only:
 //
-//  * The ports of a lane and of a log reader never block: submit, and be woken; then poll for what there is. `wake_fn` may be
-//    called from any thread, at any time between on_ready() and the port's destruction; spurious wakes are fine; a wake is
-//    owed whenever something to poll appeared after the last poll came back empty.
-//  * The ports of the control plane block, each call within the limit that it takes. They run on the thread of a detached
+//  * The ports of a lane and of a log reader never block: submit, and be woken; then poll for what there is. `wake_fn`
+//  may be
+//    called from any thread, at any time between on_ready() and the port's destruction; spurious wakes are fine; a wake
+//    is owed whenever something to poll appeared after the last poll came back empty.
+//  * The ports of the control plane block, each call within the limit that it takes. They run on the thread of a
+//  detached
 //    actor of their own (actors/clerk, actors/librarian), never on a scheduler thread.
 //
-// All failures are results; a fatal one (errc::fenced, or `source_event::fatal`) means that the port is lost: throw it away,
-// make a new one, and own nothing until granted again.
+// All failures are results; a fatal one (errc::fenced, or `source_event::fatal`) means that the port is lost: throw it
+// away, make a new one, and own nothing until granted again.
 
 #include <chrono>
 #include <cstdint>
@@ -30,7 +32,8 @@ namespace troupe {
 using std::chrono::milliseconds;
 using wake_fn = std::function<void()>;
 
-// ---- the data path: one row_source and one row_sink a lane ------------------------------------------------------------
+// ---- the data path: one row_source and one row_sink a lane
+// ------------------------------------------------------------
 
 /// Headers of a record, as name/value pairs; a value can be null.
 struct header_view {
@@ -40,12 +43,12 @@ struct header_view {
 
 /// One record as it came from Kafka. Valid only during the call that hands it out.
 struct record_view {
-  std::uint32_t slot = 0;                     ///< the number that assign() gave this partition
+  std::uint32_t slot = 0; ///< the number that assign() gave this partition
   std::int64_t offset = 0;
-  std::int64_t timestamp_ms = -1;             ///< -1: the record has none
-  std::optional<std::string_view> key;        ///< absent: null key
-  std::optional<std::string_view> value;      ///< absent: a tombstone
-  bool has_headers = false;                   ///< then row_source::headers() gives them
+  std::int64_t timestamp_ms = -1;        ///< -1: the record has none
+  std::optional<std::string_view> key;   ///< absent: null key
+  std::optional<std::string_view> value; ///< absent: a tombstone
+  bool has_headers = false;              ///< then row_source::headers() gives them
 };
 
 /// Receives what drain() takes out, in order.
@@ -57,13 +60,13 @@ public:
 
 struct source_event {
   enum class kind {
-    end_of_partition,   ///< everything before `offset` was handed out; the next record will be at `offset` or later
-    committed,          ///< the commit with `token` is durable
-    commit_failed,      ///< it is not (message says why); commit again
-    partition_error,    ///< `slot` can't be read on: offset out of range, topic deleted, not authorised. It stays stopped
-    disconnected,       ///< no broker can be reached (message says why); the source keeps trying
-    connected,          ///< and again
-    fatal,              ///< the source is lost
+    end_of_partition, ///< everything before `offset` was handed out; the next record will be at `offset` or later
+    committed,        ///< the commit with `token` is durable
+    commit_failed,    ///< it is not (message says why); commit again
+    partition_error,  ///< `slot` can't be read on: offset out of range, topic deleted, not authorised. It stays stopped
+    disconnected,     ///< no broker can be reached (message says why); the source keeps trying
+    connected,        ///< and again
+    fatal,            ///< the source is lost
   } what;
   std::uint32_t slot = 0;
   std::int64_t offset = -1;
@@ -71,12 +74,20 @@ struct source_event {
   std::string message;
 };
 
-struct partition_start { std::uint32_t slot; topic_partition where; std::int64_t offset; };
+struct partition_start {
+  std::uint32_t slot;
+  topic_partition where;
+  std::int64_t offset;
+};
 /// `offset` is the next one to read (Kafka's convention); `metadata` goes into the committed offset's metadata string.
-struct partition_commit { std::uint32_t slot; std::int64_t offset; std::string metadata; };
+struct partition_commit {
+  std::uint32_t slot;
+  std::int64_t offset;
+  std::string metadata;
+};
 
-/// A lane's consumer: explicit partitions, explicit offsets, no group protocol. One thread at a time; nothing blocks except
-/// the destructor, which is bounded (kafka/ closes on a thread of its own).
+/// A lane's consumer: explicit partitions, explicit offsets, no group protocol. One thread at a time; nothing blocks
+/// except the destructor, which is bounded (kafka/ closes on a thread of its own).
 class row_source {
 public:
   virtual ~row_source() = default;
@@ -90,8 +101,8 @@ public:
   virtual std::size_t drain(std::size_t max_rows, std::size_t max_bytes, row_visitor& visitor) = 0;
   /// REQUIRES: called from inside row_visitor::row(), for the record just handed out.
   virtual std::vector<header_view> headers() = 0;
-  /// Commits to the consumer group, asynchronously: a source_event with `token` tells the end of it. Slots may have been taken
-  /// away already: a lane that gives a partition up commits what it still had under way.
+  /// Commits to the consumer group, asynchronously: a source_event with `token` tells the end of it. Slots may have
+  /// been taken away already: a lane that gives a partition up commits what it still had under way.
   virtual void commit(std::span<const partition_commit> commits, std::uint64_t token) = 0;
   virtual void poll(std::vector<source_event>& events) = 0;
   /// Last known end of the partition's log (for the lag), -1 if unknown. Cheap, no request.
@@ -101,25 +112,26 @@ public:
 /// One record to produce. The views need to live only during the call.
 struct produce_record {
   enum class target : std::uint8_t { output, dead_letter } to = target::output;
-  std::int32_t partition = -1;                ///< -1: by the key, as Java clients do (murmur2_random)
+  std::int32_t partition = -1; ///< -1: by the key, as Java clients do (murmur2_random)
   std::optional<std::string_view> key;
   std::string_view value;
   bool null_value = false;
-  std::int64_t timestamp_ms = -1;             ///< -1: now
+  std::int64_t timestamp_ms = -1; ///< -1: now
   std::span<const header_view> headers;
-  std::uint64_t token = 0;                    ///< comes back in `delivery`
+  std::uint64_t token = 0; ///< comes back in `delivery`
 };
 
-/// `count` records with this token are durable (ok), or will never be (not ok: then none that was produced later will be).
+/// `count` records with this token are durable (ok), or will never be (not ok: then none that was produced later will
+/// be).
 struct delivery {
   std::uint64_t token = 0;
   std::uint32_t count = 0;
   bool ok = true;
-  std::string message;                        ///< why not
+  std::string message; ///< why not
 };
 
-/// A lane's idempotent producer. One thread at a time; nothing blocks except the bounded destructor. Order of produce() is
-/// the order in each output partition.
+/// A lane's idempotent producer. One thread at a time; nothing blocks except the bounded destructor. Order of produce()
+/// is the order in each output partition.
 class row_sink {
 public:
   virtual ~row_sink() = default;
@@ -137,17 +149,21 @@ public:
 struct lane_topics {
   std::string pipeline, group_id, output_topic, dead_letter_topic; ///< dead_letter_topic may be empty
 };
-struct lane_ports { std::unique_ptr<row_source> source; std::unique_ptr<row_sink> sink; };
+struct lane_ports {
+  std::unique_ptr<row_source> source;
+  std::unique_ptr<row_sink> sink;
+};
 /// Opens the ports of a lane; does not wait for Kafka.
 using lane_factory = std::function<result<lane_ports>(const lane_topics&)>;
 
-// ---- the control plane's logs -----------------------------------------------------------------------------------------
+// ---- the control plane's logs
+// -----------------------------------------------------------------------------------------
 
 struct log_record {
   std::int64_t offset = -1;
   std::int64_t timestamp_ms = -1;
   std::string key;
-  std::optional<std::string> value;           ///< absent: a tombstone
+  std::optional<std::string> value; ///< absent: a tombstone
 };
 
 /// Tails one single-partition topic, committed records only (isolation.level=read_committed). Never blocks.
@@ -162,13 +178,18 @@ public:
   virtual std::int64_t position() const = 0;
   /// Time since the broker last answered (a fetch that found nothing counts). Tells a silent log from a lost Kafka.
   virtual milliseconds since_last_contact() const = 0;
-  /// Set for good when the log is not the one that was opened (shorter than what was read, deleted, or another cluster).
+  /// Set for good when the log is not the one that was opened (shorter than what was read, deleted, or another
+  /// cluster).
   virtual std::optional<error> lost() const = 0;
 };
 
-struct log_write { std::string key; std::optional<std::string> value; };
+struct log_write {
+  std::string key;
+  std::optional<std::string> value;
+};
 
-/// The only way to write the control topic: a transactional producer with the id `troupe.<cluster>.coordinator`. Blocks.
+/// The only way to write the control topic: a transactional producer with the id `troupe.<cluster>.coordinator`.
+/// Blocks.
 class control_writer {
 public:
   virtual ~control_writer() = default;
@@ -186,24 +207,32 @@ public:
   virtual void beat(std::string value) = 0;
 };
 
-struct committed_offset { topic_partition where; std::optional<std::int64_t> offset; std::string metadata; };
+struct committed_offset {
+  topic_partition where;
+  std::optional<std::int64_t> offset;
+  std::string metadata;
+};
 
 /// Committed offsets of consumer groups, and where a partition without one starts. Blocks.
 class offset_store {
 public:
   virtual ~offset_store() = default;
-  virtual result<std::vector<committed_offset>> committed(const std::string& group, std::span<const topic_partition> where,
-                                                          milliseconds limit) = 0;
-  virtual result<void> commit(const std::string& group, std::span<const committed_offset> offsets, milliseconds limit) = 0;
+  virtual result<std::vector<committed_offset>>
+  committed(const std::string& group, std::span<const topic_partition> where, milliseconds limit) = 0;
+  virtual result<void> commit(const std::string& group, std::span<const committed_offset> offsets,
+                              milliseconds limit) = 0;
   /// First and next offset of each partition: {low, high}.
   virtual result<std::vector<std::pair<std::int64_t, std::int64_t>>> bounds(std::span<const topic_partition> where,
                                                                             milliseconds limit) = 0;
   /// First offset whose timestamp is at or after the given one (the end if there is none).
-  virtual result<std::vector<std::int64_t>> at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>> where,
-                                                          milliseconds limit) = 0;
+  virtual result<std::vector<std::int64_t>>
+  at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>> where, milliseconds limit) = 0;
 };
 
-struct topic_info { std::string name; std::int32_t partitions = 0; };
+struct topic_info {
+  std::string name;
+  std::int32_t partitions = 0;
+};
 
 /// Topics by name. Never creates one by asking for it. Blocks.
 class topic_catalog {
@@ -213,7 +242,12 @@ public:
   virtual result<std::vector<topic_info>> find(std::span<const std::string> names, milliseconds limit) = 0;
 };
 
-struct blob_location { std::int64_t first_offset = -1; std::uint32_t chunks = 0; std::uint64_t bytes = 0; std::string sha256; };
+struct blob_location {
+  std::int64_t first_offset = -1;
+  std::uint32_t chunks = 0;
+  std::uint64_t bytes = 0;
+  std::string sha256;
+};
 
 /// Contents of models, in chunks in the models topic, named by sha256. Blocks.
 class model_store {

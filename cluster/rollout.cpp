@@ -23,8 +23,7 @@ model_readiness readiness(const cluster_state& state, const report_lookup& repor
     if (latest)
       for (const auto& entry : latest->models)
         if (entry.name == which.first && entry.version == which.second) found = &entry;
-    if (found && found->state == kind::ready)
-      out.ready.push_back(who->node.name);
+    if (found && found->state == kind::ready) out.ready.push_back(who->node.name);
     // A failure from before the version was staged again says nothing about this try.
     else if (found && found->state == kind::failed && (!model || latest->applied > model->at))
       out.failed.emplace_back(who->node.name, found->message);
@@ -37,15 +36,19 @@ model_readiness readiness(const cluster_state& state, const report_lookup& repor
 model_record::state_kind next(model_record::state_kind state, rollout_event event) {
   using kind = model_record::state_kind;
   switch (state) {
-    case kind::staged:
-      switch (event) {
-        case rollout_event::all_ready: return kind::ready;
-        case rollout_event::one_failed: return kind::failed;
-        case rollout_event::staged_again: return kind::staged;
-      }
-      break;
-    case kind::ready:
-    case kind::failed: return event == rollout_event::staged_again ? kind::staged : state;
+  case kind::staged:
+    switch (event) {
+    case rollout_event::all_ready:
+      return kind::ready;
+    case rollout_event::one_failed:
+      return kind::failed;
+    case rollout_event::staged_again:
+      return kind::staged;
+    }
+    break;
+  case kind::ready:
+  case kind::failed:
+    return event == rollout_event::staged_again ? kind::staged : state;
   }
   return state;
 }

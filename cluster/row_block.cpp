@@ -16,10 +16,10 @@ static_assert(std::endian::native == std::endian::little,
 struct block_header {
   std::uint32_t magic;
   std::uint16_t version;
-  std::uint16_t kind;            ///< 1 rows, 2 outcomes
+  std::uint16_t kind; ///< 1 rows, 2 outcomes
   std::uint32_t rows;
   std::uint32_t bytes;
-  std::uint64_t checksum;        ///< XXH3 of all that follows, seeded with rows and bytes
+  std::uint64_t checksum; ///< XXH3 of all that follows, seeded with rows and bytes
 };
 static_assert(sizeof(block_header) == 24);
 
@@ -39,8 +39,12 @@ char* put(char* to, const void* from, std::size_t size) {
 
 std::vector<char> pack_parts(block_kind kind, const std::vector<std::uint32_t>& ends, const std::vector<char>& codes,
                              const std::vector<char>& bytes) {
-  block_header head{block_magic, block_version, kind, static_cast<std::uint32_t>(ends.size()),
-                    static_cast<std::uint32_t>(bytes.size()), 0};
+  block_header head{block_magic,
+                    block_version,
+                    kind,
+                    static_cast<std::uint32_t>(ends.size()),
+                    static_cast<std::uint32_t>(bytes.size()),
+                    0};
   std::vector<char> buffer(sizeof head + ends.size() * sizeof(std::uint32_t) + codes.size() + bytes.size());
   auto* body = buffer.data() + sizeof head;
   auto* at = put(body, ends.data(), ends.size() * sizeof(std::uint32_t));

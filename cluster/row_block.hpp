@@ -1,6 +1,6 @@
 #pragma once
-// Rows, and their outcomes, as they travel: shared and immutable inside a process, so that dispatching a batch, and dispatching
-// it again, copies nothing; one length-prefixed, checksummed buffer between processes.
+// Rows, and their outcomes, as they travel: shared and immutable inside a process, so that dispatching a batch, and
+// dispatching it again, copies nothing; one length-prefixed, checksummed buffer between processes.
 
 #include <cstdint>
 #include <memory>
@@ -30,15 +30,13 @@ bool unpack(const std::vector<char>& buffer, row_block& block);
 bool unpack(const std::vector<char>& buffer, model::outcome_block& block);
 
 /// A shared block that CAF can send: a pointer inside a process, the packed buffer on the wire.
-template <class Block>
-struct shared_block {
+template <class Block> struct shared_block {
   std::shared_ptr<const Block> block;
   explicit operator bool() const { return block != nullptr; }
   const Block& operator*() const { return *block; }
   const Block* operator->() const { return block.get(); }
 
-  template <class I>
-  friend typename I::result_type inspect(I& f, shared_block& x) {
+  template <class I> friend typename I::result_type inspect(I& f, shared_block& x) {
     std::vector<char> buffer;
     if constexpr (I::reads_state)
       if (x.block) buffer = pack(*x.block);

@@ -20,10 +20,8 @@ namespace troupe::kafka {
 using std::chrono::milliseconds;
 
 /// Deleter made of a C function.
-template <auto Function>
-struct c_deleter {
-  template <class T>
-  void operator()(T* p) const noexcept { Function(p); }
+template <auto Function> struct c_deleter {
+  template <class T> void operator()(T* p) const noexcept { Function(p); }
 };
 
 using queue_ptr = std::unique_ptr<rd_kafka_queue_t, c_deleter<rd_kafka_queue_destroy>>;
@@ -32,15 +30,16 @@ using error_ptr = std::unique_ptr<rd_kafka_error_t, c_deleter<rd_kafka_error_des
 using topic_ptr = std::unique_ptr<rd_kafka_topic_t, c_deleter<rd_kafka_topic_destroy>>;
 using message_ptr = std::unique_ptr<rd_kafka_message_t, c_deleter<rd_kafka_message_destroy>>;
 using conf_ptr = std::unique_ptr<rd_kafka_conf_t, c_deleter<rd_kafka_conf_destroy>>;
-using partition_list_ptr = std::unique_ptr<rd_kafka_topic_partition_list_t, c_deleter<rd_kafka_topic_partition_list_destroy>>;
+using partition_list_ptr =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, c_deleter<rd_kafka_topic_partition_list_destroy>>;
 
-/// Runs `work` on a thread of its own and waits for it, at most for `limit`. False: it is still running, abandoned; so `work`
-/// must own what it touches. For the calls of librdkafka that are known to hang.
+/// Runs `work` on a thread of its own and waits for it, at most for `limit`. False: it is still running, abandoned; so
+/// `work` must own what it touches. For the calls of librdkafka that are known to hang.
 bool run_bounded(std::function<void()> work, milliseconds limit, const char* what);
 
-/// rd_kafka_destroy() on a thread of its own, since it can hang; waits at most `limit`, then leaves it behind with a warning.
-/// A consumer is not closed first (it would talk to a group that we never join). REQUIRES: every queue, topic and message
-/// of the client is destroyed already.
+/// rd_kafka_destroy() on a thread of its own, since it can hang; waits at most `limit`, then leaves it behind with a
+/// warning. A consumer is not closed first (it would talk to a group that we never join). REQUIRES: every queue, topic
+/// and message of the client is destroyed already.
 struct handle_destroyer {
   milliseconds limit{5000};
   std::shared_ptr<void> kept; ///< what the client's threads touch; lives until the last of them has ended
@@ -50,25 +49,26 @@ using handle_ptr = std::unique_ptr<rd_kafka_t, handle_destroyer>;
 
 enum class role { consumer, producer };
 
-/// When the brokers last answered a request other than a greeting (version, login). Written by threads of the client, read
-/// by anyone. `answered`, if set (before the client is opened), is called on such a thread at each answer: keep it cheap,
-/// call nothing of librdkafka.
+/// When the brokers last answered a request other than a greeting (version, login). Written by threads of the client,
+/// read by anyone. `answered`, if set (before the client is opened), is called on such a thread at each answer: keep it
+/// cheap, call nothing of librdkafka.
 struct contact {
-  std::atomic<std::int64_t> last_ns{0};       ///< steady clock; 0: never
+  std::atomic<std::int64_t> last_ns{0}; ///< steady clock; 0: never
   std::function<void()> answered;
-  /// Count only answers of the partitions' leaders (Fetch, ListOffsets), not of any broker. Set before the client is opened.
+  /// Count only answers of the partitions' leaders (Fetch, ListOffsets), not of any broker. Set before the client is
+  /// opened.
   bool leaders_only = false;
   /// Time since then; since the construction if there was none yet.
   milliseconds age() const;
   const std::chrono::steady_clock::time_point born = std::chrono::steady_clock::now();
 };
 
-/// Opens a client; does not wait for Kafka. Properties of `fixed` win over those of `user`; names or values that librdkafka
-/// does not know, and properties that load code, run commands or swap the cluster, are errc::invalid. `events` are the
-/// RD_KAFKA_EVENT_* to get on the main queue. `adjust`, when given, sets callbacks before the client exists; `watch`, when
-/// given, is kept up to date (and alive) as long as the client.
-/// Log lines of the client go to the spdlog logger "kafka" (the default logger if there is none).
-/// A producer's properties in the hands of a consumer, and the other way round, are ignored in silence.
+/// Opens a client; does not wait for Kafka. Properties of `fixed` win over those of `user`; names or values that
+/// librdkafka does not know, and properties that load code, run commands or swap the cluster, are errc::invalid.
+/// `events` are the RD_KAFKA_EVENT_* to get on the main queue. `adjust`, when given, sets callbacks before the client
+/// exists; `watch`, when given, is kept up to date (and alive) as long as the client. Log lines of the client go to the
+/// spdlog logger "kafka" (the default logger if there is none). A producer's properties in the hands of a consumer, and
+/// the other way round, are ignored in silence.
 result<handle_ptr> open_client(role which, const kafka_properties& user, const kafka_properties& fixed, int events = 0,
                                const std::function<void(rd_kafka_conf_t*)>& adjust = {},
                                std::shared_ptr<contact> watch = {});

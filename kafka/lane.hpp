@@ -16,7 +16,7 @@ using topic_limits_provider = std::function<result<topic_limits>(const std::stri
 
 struct lane_settings {
   kafka_properties properties;
-  bool embedded = false;                      ///< the cluster is the embedded broker (topic_admin::embedded() tells)
+  bool embedded = false; ///< the cluster is the embedded broker (topic_admin::embedded() tells)
 };
 
 lane_factory make_lane_factory(lane_settings settings, topic_limits_provider limits);

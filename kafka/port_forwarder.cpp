@@ -36,15 +36,14 @@ int connect_to(std::uint16_t port) {
   return fd;
 }
 
-// Passes on what is there. Blocking writes: a slow reader holds up the other connections of this door, which is bearable
-// since only finding the brokers goes through it. False: the connection is over.
+// Passes on what is there. Blocking writes: a slow reader holds up the other connections of this door, which is
+// bearable since only finding the brokers goes through it. False: the connection is over.
 bool pass(int from, int to) {
   std::array<char, 16384> buffer;
   const auto got = ::recv(from, buffer.data(), buffer.size(), 0);
   for (ssize_t sent = 0; sent < got;) {
     const auto n = ::send(to, buffer.data() + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
-    if (n <= 0)
-      return false;
+    if (n <= 0) return false;
     sent += n;
   }
   return got > 0;
@@ -57,19 +56,22 @@ result<std::unique_ptr<port_forwarder>> port_forwarder::start(std::uint16_t port
   const int on = 1;
   const auto address = loopback(port);
   std::array<int, 2> stop{-1, -1};
-  if (listener < 0 || ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0
-      || ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || ::listen(listener, 64) != 0
-      || ::pipe2(stop.data(), O_CLOEXEC) != 0) {
+  if (listener < 0 || ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+      ::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::listen(listener, 64) != 0 || ::pipe2(stop.data(), O_CLOEXEC) != 0) {
     const std::string why = std::strerror(errno);
-    if (listener >= 0)
-      ::close(listener);
+    if (listener >= 0) ::close(listener);
     return fail(errc::unavailable, fmt::format("can't listen on 127.0.0.1:{}: {}; choose another port", port, why));
   }
   return std::unique_ptr<port_forwarder>(new port_forwarder(listener, stop[0], stop[1], target));
 }
 
 port_forwarder::port_forwarder(int listener, int stop_read, int stop_write, std::uint16_t target)
-  : listener_(listener), stop_read_(stop_read), stop_write_(stop_write), target_(target), thread_([this] { run(); }) {}
+    : listener_(listener)
+    , stop_read_(stop_read)
+    , stop_write_(stop_write)
+    , target_(target)
+    , thread_([this] { run(); }) {}
 
 port_forwarder::~port_forwarder() {
   ::close(stop_write_);
@@ -83,12 +85,10 @@ void port_forwarder::run() {
   std::vector<pollfd> fds{{stop_read_, POLLIN, 0}, {listener_, POLLIN, 0}};
   for (;;) {
     if (::poll(fds.data(), fds.size(), -1) < 0) {
-      if (errno == EINTR)
-        continue;
+      if (errno == EINTR) continue;
       break;
     }
-    if (fds[0].revents != 0)
-      break;
+    if (fds[0].revents != 0) break;
     std::vector<pollfd> next{fds[0], fds[1]};
     for (std::size_t i = 2; i + 1 < fds.size(); i += 2) {
       const int client = fds[i].fd, broker = fds[i + 1].fd;
@@ -112,8 +112,7 @@ void port_forwarder::run() {
     }
     fds = std::move(next);
   }
-  for (std::size_t i = 2; i < fds.size(); ++i)
-    ::close(fds[i].fd);
+  for (std::size_t i = 2; i < fds.size(); ++i) ::close(fds[i].fd);
 }
 
 } // namespace troupe::kafka

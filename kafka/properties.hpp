@@ -1,5 +1,6 @@
 #pragma once
-// librdkafka properties by their own names, as the user's config gives them. Free of rdkafka, so that others may include it.
+// librdkafka properties by their own names, as the user's config gives them. Free of rdkafka, so that others may
+// include it.
 
 #include <map>
 #include <string>

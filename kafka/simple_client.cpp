@@ -40,7 +40,7 @@ private:
 } // namespace
 
 struct simple_producer::impl {
-  doorbell bell;                              // outlives the sink, which rings it
+  doorbell bell; // outlives the sink, which rings it
   std::unique_ptr<row_sink> sink;
   std::int32_t partitions = 0;
   failure_fn on_failure;
@@ -52,26 +52,24 @@ struct simple_producer::impl {
     sink->poll(deliveries);
     for (const auto& one : deliveries) {
       (one.ok ? delivered : failed) += one.count;
-      if (!one.ok && on_failure)
-        on_failure(one.token, one.message);
+      if (!one.ok && on_failure) on_failure(one.token, one.message);
     }
   }
 };
 
-simple_producer::simple_producer(std::unique_ptr<impl> own) : impl_(std::move(own)) {}
+simple_producer::simple_producer(std::unique_ptr<impl> own)
+    : impl_(std::move(own)) {}
 simple_producer::~simple_producer() = default;
 
-result<std::unique_ptr<simple_producer>> simple_producer::open(const kafka_properties& properties, const std::string& topic,
-                                                               milliseconds limit, failure_fn on_failure) {
+result<std::unique_ptr<simple_producer>> simple_producer::open(const kafka_properties& properties,
+                                                               const std::string& topic, milliseconds limit,
+                                                               failure_fn on_failure) {
   auto admin = topic_admin::open(properties);
-  if (!admin)
-    return tl::make_unexpected(admin.error());
+  if (!admin) return tl::make_unexpected(admin.error());
   auto limits = (*admin)->limits(topic, limit);
-  if (!limits)
-    return tl::make_unexpected(limits.error());
+  if (!limits) return tl::make_unexpected(limits.error());
   auto sink = make_sink({properties, topic, "", *limits, {}});
-  if (!sink)
-    return tl::make_unexpected(sink.error());
+  if (!sink) return tl::make_unexpected(sink.error());
   auto own = std::make_unique<impl>();
   own->sink = std::move(*sink);
   own->partitions = limits->partitions;
@@ -95,13 +93,13 @@ result<void> simple_producer::send(std::optional<std::string_view> key, std::str
   const deadline until(limit);
   while (impl_->sink->produce({&record, 1}) == 0) {
     if (until.passed())
-      return fail(errc::timeout, "the queue of unsent records stayed full: Kafka does not take them; check that the brokers run");
+      return fail(errc::timeout,
+                  "the queue of unsent records stayed full: Kafka does not take them; check that the brokers run");
     impl_->bell.wait(until.left());
     impl_->collect();
   }
   // Deliveries are collected now and then only, so that a fast producer need not take a lock for each record.
-  if (++impl_->sent % 1024 == 0)
-    impl_->collect();
+  if (++impl_->sent % 1024 == 0) impl_->collect();
   return {};
 }
 
@@ -131,8 +129,7 @@ struct reading_plan {
 result<reading_plan> plan_reading(const consume_request& request, const topic_description& topic) {
   reading_plan plan;
   for (const auto& one : topic.partitions) {
-    if (request.partition && *request.partition != one.partition)
-      continue;
+    if (request.partition && *request.partition != one.partition) continue;
     if (one.high < 0)
       return fail(errc::unavailable, fmt::format("the leader of {}/{} does not answer; see `troupe topics describe {}`",
                                                  topic.name, one.partition, topic.name));
@@ -140,8 +137,8 @@ result<reading_plan> plan_reading(const consume_request& request, const topic_de
                   : request.from == consume_request::start::end     ? one.high
                                                                     : request.offset;
     if (offset < one.low || offset > one.high)
-      return fail(errc::invalid, fmt::format("{}/{} holds offsets {} to {}; {} is not among them", topic.name, one.partition,
-                                             one.low, one.high, offset));
+      return fail(errc::invalid, fmt::format("{}/{} holds offsets {} to {}; {} is not among them", topic.name,
+                                             one.partition, one.low, one.high, offset));
     plan.starts.push_back({static_cast<std::uint32_t>(plan.starts.size()), {topic.name, one.partition}, offset});
     plan.ends.push_back(one.high);
   }
@@ -153,20 +150,22 @@ result<reading_plan> plan_reading(const consume_request& request, const topic_de
 
 class printer final : public row_visitor {
 public:
-  printer(row_source& source, const reading_plan& plan, bool follow, const std::function<bool(const consumed_record&)>& each)
-    : source_(source), plan_(plan), follow_(follow), each_(each) {
+  printer(row_source& source, const reading_plan& plan, bool follow,
+          const std::function<bool(const consumed_record&)>& each)
+      : source_(source)
+      , plan_(plan)
+      , follow_(follow)
+      , each_(each) {
     for (std::size_t slot = 0; slot < plan.starts.size(); ++slot)
       at_end.push_back(plan.starts[slot].offset >= plan.ends[slot]);
   }
   void row(const record_view& record) override {
     const auto end = plan_.ends[record.slot];
-    if (record.offset + 1 >= end)
-      at_end[record.slot] = true;
-    if (!wanted || (!follow_ && record.offset >= end))
-      return;
-    consumed_record out{plan_.starts[record.slot].where, record.offset, record.timestamp_ms, record.key, record.value, {}};
-    if (record.has_headers)
-      out.headers = source_.headers();
+    if (record.offset + 1 >= end) at_end[record.slot] = true;
+    if (!wanted || (!follow_ && record.offset >= end)) return;
+    consumed_record out{
+        plan_.starts[record.slot].where, record.offset, record.timestamp_ms, record.key, record.value, {}};
+    if (record.has_headers) out.headers = source_.headers();
     wanted = each_(out);
     ++count;
   }
@@ -176,7 +175,7 @@ public:
 
   bool wanted = true;
   std::uint64_t count = 0;
-  std::vector<bool> at_end;                   ///< by slot: what was the end at the beginning has been reached
+  std::vector<bool> at_end; ///< by slot: what was the end at the beginning has been reached
 
 private:
   row_source& source_;
@@ -187,27 +186,23 @@ private:
 
 } // namespace
 
-result<std::uint64_t> consume(const kafka_properties& properties, const consume_request& request, milliseconds open_limit,
-                              const std::function<bool(const consumed_record&)>& each, const std::function<bool()>& stop,
+result<std::uint64_t> consume(const kafka_properties& properties, const consume_request& request,
+                              milliseconds open_limit, const std::function<bool(const consumed_record&)>& each,
+                              const std::function<bool()>& stop,
                               const std::function<void(const std::string&)>& notice) {
   const deadline until(open_limit);
   auto admin = topic_admin::open(properties);
-  if (!admin)
-    return tl::make_unexpected(admin.error());
+  if (!admin) return tl::make_unexpected(admin.error());
   auto topic = (*admin)->describe(request.topic, until.left());
-  if (!topic)
-    return tl::make_unexpected(topic.error());
+  if (!topic) return tl::make_unexpected(topic.error());
   auto embedded = (*admin)->embedded(until.left());
-  if (!embedded)
-    return tl::make_unexpected(embedded.error());
+  if (!embedded) return tl::make_unexpected(embedded.error());
   auto plan = plan_reading(request, *topic);
-  if (!plan)
-    return tl::make_unexpected(plan.error());
+  if (!plan) return tl::make_unexpected(plan.error());
   doorbell bell;
   // The group's name is never used: nothing is committed.
   auto source = make_source({properties, "troupe-consume", *embedded});
-  if (!source)
-    return tl::make_unexpected(source.error());
+  if (!source) return tl::make_unexpected(source.error());
   (*source)->on_ready(bell.ring());
   (*source)->assign(plan->starts);
 
@@ -216,8 +211,7 @@ result<std::uint64_t> consume(const kafka_properties& properties, const consume_
   while (!visitor.finished() && !(stop && stop())) {
     const auto room = request.max == 0 ? 1000 : std::min<std::uint64_t>(1000, request.max - visitor.count);
     const auto rows = room == 0 ? 0 : (*source)->drain(room, 16 << 20, visitor);
-    if (request.max != 0 && visitor.count >= request.max)
-      break;
+    if (request.max != 0 && visitor.count >= request.max) break;
     events.clear();
     (*source)->poll(events);
     for (const auto& event : events) {
@@ -226,13 +220,10 @@ result<std::uint64_t> consume(const kafka_properties& properties, const consume_
         return fail(errc::unavailable, event.message);
       if (event.what == kind::end_of_partition && event.offset >= plan->ends[event.slot])
         visitor.at_end[event.slot] = true;
-      if (notice && event.what == kind::disconnected)
-        notice(event.message + "; trying again");
-      if (notice && event.what == kind::connected)
-        notice("connected to Kafka again");
+      if (notice && event.what == kind::disconnected) notice(event.message + "; trying again");
+      if (notice && event.what == kind::connected) notice("connected to Kafka again");
     }
-    if (rows == 0 && !visitor.finished())
-      bell.wait(milliseconds(100));
+    if (rows == 0 && !visitor.finished()) bell.wait(milliseconds(100));
   }
   return visitor.count;
 }

@@ -15,18 +15,18 @@ namespace troupe::kafka {
 /// What a lane has to know of a topic it writes to.
 struct topic_limits {
   std::int32_t partitions = 0;
-  std::size_t max_message_bytes = 1048588;    ///< the topic's max.message.bytes; Kafka's default
+  std::size_t max_message_bytes = 1048588; ///< the topic's max.message.bytes; Kafka's default
 };
 
 struct sink_settings {
-  kafka_properties properties;                ///< the user's; what exactness needs is fixed here and wins
+  kafka_properties properties; ///< the user's; what exactness needs is fixed here and wins
   std::string output_topic;
-  std::string dead_letter_topic;              ///< may be empty
+  std::string dead_letter_topic; ///< may be empty
   topic_limits output, dead_letter;
 };
 
-/// Opens the client; does not wait for Kafka. REQUIRES: the topics exist, or the broker may create them by its defaults.
-/// Records without headers and with timestamp -1 take the faster way (rd_kafka_produce_batch).
+/// Opens the client; does not wait for Kafka. REQUIRES: the topics exist, or the broker may create them by its
+/// defaults. Records without headers and with timestamp -1 take the faster way (rd_kafka_produce_batch).
 result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings);
 
 } // namespace troupe::kafka

@@ -20,8 +20,8 @@ constexpr std::size_t chunk_size = 512;
 struct partition_state {
   std::uint32_t slot = 0;
   topic_partition where;
-  std::int64_t expected = 0;                  ///< the guard: nothing below it is handed out
-  bool stopped = false;                       ///< after a partition_error: handing out more could skip a row
+  std::int64_t expected = 0; ///< the guard: nothing below it is handed out
+  bool stopped = false;      ///< after a partition_error: handing out more could skip a row
 };
 
 /// Finds the state of a message's partition. The client gives one pointer for all messages of a topic, so a row costs a
@@ -29,16 +29,14 @@ struct partition_state {
 class partition_table {
 public:
   partition_state* find(const rd_kafka_topic_t* topic, std::int32_t partition) {
-    if (topic != last_topic_)
-      remember(topic);
+    if (topic != last_topic_) remember(topic);
     const auto index = static_cast<std::size_t>(partition);
     return partition >= 0 && index < last_->size() ? (*last_)[index] : nullptr;
   }
   /// By how the client begins its sentences: "dsp [3]: topic does not exist".
   partition_state* find_by_text(std::string_view text) {
     for (auto& [slot, state] : by_slot_)
-      if (text.starts_with(fmt::format("{} [{}]: ", state->where.topic, state->where.partition)))
-        return state.get();
+      if (text.starts_with(fmt::format("{} [{}]: ", state->where.topic, state->where.partition))) return state.get();
     return nullptr;
   }
   partition_state* find(std::uint32_t slot) {
@@ -50,8 +48,7 @@ public:
     *state = {start.slot, start.where, start.offset, false};
     auto& partitions = by_topic_[start.where.topic];
     const auto index = static_cast<std::size_t>(start.where.partition);
-    if (partitions.size() <= index)
-      partitions.resize(index + 1, nullptr);
+    if (partitions.size() <= index) partitions.resize(index + 1, nullptr);
     partitions[index] = state.get();
     TROUPE_ASSERT(by_slot_.emplace(start.slot, std::move(state)).second);
     forget();
@@ -95,25 +92,24 @@ bool is_transient(rd_kafka_resp_err_t code) {
 
 class rd_source final : public row_source {
 public:
-  rd_source(handle_ptr client, std::shared_ptr<shared_state> shared) : shared_(std::move(shared)), client_(std::move(client)) {
+  rd_source(handle_ptr client, std::shared_ptr<shared_state> shared)
+      : shared_(std::move(shared))
+      , client_(std::move(client)) {
     rows_queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
     main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
     commit_queue_.reset(rd_kafka_queue_new(client_.get()));
-    for (auto* queue : {rows_queue_.get(), main_queue_.get(), commit_queue_.get()})
-      wake_on(queue, shared_->wake);
+    for (auto* queue : {rows_queue_.get(), main_queue_.get(), commit_queue_.get()}) wake_on(queue, shared_->wake);
   }
 
   ~rd_source() override {
-    for (auto* queue : {rows_queue_.get(), main_queue_.get(), commit_queue_.get()})
-      silence(queue);
+    for (auto* queue : {rows_queue_.get(), main_queue_.get(), commit_queue_.get()}) silence(queue);
     shared_->wake.set(nullptr);
-    for (; next_ < filled_; ++next_)
-      rd_kafka_message_destroy(chunk_[next_]);
+    for (; next_ < filled_; ++next_) rd_kafka_message_destroy(chunk_[next_]);
   }
 
   void on_ready(wake_fn wake) override {
     shared_->wake.set(std::move(wake));
-    shared_->wake.call();                     // for what came before
+    shared_->wake.call(); // for what came before
   }
 
   void assign(std::span<const partition_start> starts) override;
@@ -135,15 +131,16 @@ private:
   void drop_waiting(std::uint32_t slot);
 
   std::shared_ptr<shared_state> shared_;
-  handle_ptr client_;                         // destroyed after the queues below
+  handle_ptr client_; // destroyed after the queues below
   queue_ptr rows_queue_, main_queue_, commit_queue_;
   partition_table table_;
-  std::unordered_map<std::uint32_t, topic_partition> places_; ///< of every slot so far: what was taken away is still committed
+  std::unordered_map<std::uint32_t, topic_partition>
+      places_; ///< of every slot so far: what was taken away is still committed
   std::array<rd_kafka_message_t*, chunk_size> chunk_{};
-  std::size_t next_ = 0, filled_ = 0;         // chunk_[next_, filled_) still have to be handed out
+  std::size_t next_ = 0, filled_ = 0; // chunk_[next_, filled_) still have to be handed out
   const rd_kafka_message_t* current_ = nullptr;
-  std::vector<source_event> events_;          // for the next poll()
-  std::string last_trouble_;                  // what the client said last about a single broker
+  std::vector<source_event> events_; // for the next poll()
+  std::string last_trouble_;         // what the client said last about a single broker
 };
 
 void rd_source::assign(std::span<const partition_start> starts) {
@@ -152,13 +149,14 @@ void rd_source::assign(std::span<const partition_start> starts) {
     TROUPE_ASSERT(start.offset >= 0);
     table_.add(start);
     places_[start.slot] = start.where;
-    rd_kafka_topic_partition_list_add(list.get(), start.where.topic.c_str(), start.where.partition)->offset = start.offset;
+    rd_kafka_topic_partition_list_add(list.get(), start.where.topic.c_str(), start.where.partition)->offset =
+        start.offset;
   }
   const error_ptr failure(rd_kafka_incremental_assign(client_.get(), list.get()));
-  if (!failure)
-    return;
+  if (!failure) return;
   for (const auto& start : starts)
-    push_partition_error(*table_.find(start.slot), make_error(failure.get(), "can't read " + to_string(start.where)).message);
+    push_partition_error(*table_.find(start.slot),
+                         make_error(failure.get(), "can't read " + to_string(start.where)).message);
   shared_->wake.call();
 }
 
@@ -189,16 +187,15 @@ void rd_source::drop_waiting(std::uint32_t slot) {
   }
   filled_ = kept;
   std::erase_if(events_, [&](const source_event& event) {
-    return event.slot == slot && (event.what == source_event::kind::end_of_partition
-                                  || event.what == source_event::kind::partition_error);
+    return event.slot == slot &&
+           (event.what == source_event::kind::end_of_partition || event.what == source_event::kind::partition_error);
   });
 }
 
 bool rd_source::refill() {
   next_ = filled_ = 0;
   const auto got = rd_kafka_consume_batch_queue(rows_queue_.get(), 0, chunk_.data(), chunk_.size());
-  if (got > 0)
-    filled_ = static_cast<std::size_t>(got);
+  if (got > 0) filled_ = static_cast<std::size_t>(got);
   return filled_ > 0;
 }
 
@@ -212,8 +209,7 @@ std::size_t rd_source::drain(std::size_t max_rows, std::size_t max_bytes, row_vi
   }
   on_told_errors();
   // Ends of partitions and errors came with the rows: whoever polls before draining needs to hear of them.
-  if (!events_.empty())
-    shared_->wake.call();
+  if (!events_.empty()) shared_->wake.call();
   return rows;
 }
 
@@ -223,18 +219,15 @@ std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& 
     return 0;
   }
   auto* state = table_.find(message.rkt, message.partition);
-  if (state == nullptr || state->stopped || message.offset < state->expected)
-    return 0;
+  if (state == nullptr || state->stopped || message.offset < state->expected) return 0;
   state->expected = message.offset + 1;
   record_view view;
   view.slot = state->slot;
   view.offset = message.offset;
   view.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
-  if (message.key != nullptr)
-    view.key.emplace(static_cast<const char*>(message.key), message.key_len);
-  if (message.payload != nullptr)
-    view.value.emplace(static_cast<const char*>(message.payload), message.len);
-  rd_kafka_headers_t* parsed = nullptr;       // costs nothing for a record without any
+  if (message.key != nullptr) view.key.emplace(static_cast<const char*>(message.key), message.key_len);
+  if (message.payload != nullptr) view.value.emplace(static_cast<const char*>(message.payload), message.len);
+  rd_kafka_headers_t* parsed = nullptr; // costs nothing for a record without any
   view.has_headers = rd_kafka_message_headers(&message, &parsed) == RD_KAFKA_RESP_ERR_NO_ERROR;
   current_ = &message;
   visitor.row(view);
@@ -261,11 +254,15 @@ void rd_source::on_error_message(const rd_kafka_message_t& message) {
   }
   // Stopping is the only safe answer: after a batch that can't be decoded the client would go on behind it.
   if (state != nullptr && !state->stopped)
-    push_partition_error(*state, make_error(message.err, fmt::format("can't read on {} at offset {}", to_string(state->where),
-                                                                     state->expected), why ? why : "").message);
+    push_partition_error(
+        *state,
+        make_error(message.err, fmt::format("can't read on {} at offset {}", to_string(state->where), state->expected),
+                   why ? why : "")
+            .message);
 }
 
-// A topic that does not exist, or lost a partition, is told this way, again with every refresh of the client's metadata.
+// A topic that does not exist, or lost a partition, is told this way, again with every refresh of the client's
+// metadata.
 void rd_source::on_told_errors() {
   for (const auto& [code, text] : std::exchange(shared_->told, {})) {
     auto* state = table_.find_by_text(text);
@@ -285,16 +282,14 @@ std::vector<header_view> rd_source::headers() {
   TROUPE_ASSERT(current_ != nullptr);
   std::vector<header_view> out;
   rd_kafka_headers_t* parsed = nullptr;
-  if (rd_kafka_message_headers(current_, &parsed) != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return out;
+  if (rd_kafka_message_headers(current_, &parsed) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;
   out.reserve(rd_kafka_header_cnt(parsed));
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
   for (std::size_t i = 0; rd_kafka_header_get_all(parsed, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
     header_view header{name, std::nullopt};
-    if (value != nullptr)
-      header.value.emplace(static_cast<const char*>(value), size);
+    if (value != nullptr) header.value.emplace(static_cast<const char*>(value), size);
     out.push_back(header);
   }
   return out;
@@ -318,9 +313,9 @@ void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t 
   static_assert(sizeof(void*) >= sizeof(token));
   const auto code = rd_kafka_commit_queue(client_.get(), list.get(), commit_queue_.get(), nullptr,
                                           reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)));
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-    return;
-  events_.push_back({source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets").message});
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  events_.push_back(
+      {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets").message});
   shared_->wake.call();
 }
 
@@ -332,8 +327,7 @@ void rd_source::poll(std::vector<source_event>& events) {
       else if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_OFFSET_COMMIT)
         on_committed(*event);
     }
-  if (shared_->up_again.exchange(false))
-    events_.push_back({source_event::kind::connected, 0, -1, 0, {}});
+  if (shared_->up_again.exchange(false)) events_.push_back({source_event::kind::connected, 0, -1, 0, {}});
   std::move(events_.begin(), events_.end(), std::back_inserter(events));
   events_.clear();
 }
@@ -365,16 +359,16 @@ void rd_source::on_committed(rd_kafka_event_t& event) {
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
     events_.push_back({source_event::kind::committed, 0, -1, token, {}});
   else
-    events_.push_back({source_event::kind::commit_failed, 0, -1, token,
-                       make_error(code, "can't commit the offset" + where).message});
+    events_.push_back(
+        {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit the offset" + where).message});
 }
 
 std::int64_t rd_source::end_offset(std::uint32_t slot) {
   const auto* state = table_.find(slot);
   std::int64_t low = -1, high = -1;
-  if (state == nullptr
-      || rd_kafka_get_watermark_offsets(client_.get(), state->where.topic.c_str(), state->where.partition, &low, &high)
-           != RD_KAFKA_RESP_ERR_NO_ERROR)
+  if (state == nullptr ||
+      rd_kafka_get_watermark_offsets(client_.get(), state->where.topic.c_str(), state->where.partition, &low, &high) !=
+          RD_KAFKA_RESP_ERR_NO_ERROR)
     return -1;
   return high >= 0 ? high : -1;
 }
@@ -389,8 +383,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                               {"fetch.wait.max.ms", settings.embedded ? "10" : "100"},
                               {"fetch.max.bytes", "16777216"},
                               {"reconnect.backoff.max.ms", "2000"}};
-  for (const auto& [name, value] : settings.properties)
-    properties[name] = value;
+  for (const auto& [name, value] : settings.properties) properties[name] = value;
   const kafka_properties fixed{{"group.id", settings.group_id},
                                {"enable.auto.commit", "false"},
                                {"enable.auto.offset.store", "false"},
@@ -416,10 +409,9 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
       static_cast<shared_state*>(opaque)->told.emplace_back(static_cast<rd_kafka_resp_err_t>(code), text);
     });
   };
-  auto client = open_client(role::consumer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT, adjust,
-                            watch);
-  if (!client)
-    return tl::make_unexpected(client.error());
+  auto client = open_client(role::consumer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT,
+                            adjust, watch);
+  if (!client) return tl::make_unexpected(client.error());
   return std::make_unique<rd_source>(std::move(*client), std::move(shared));
 }
 

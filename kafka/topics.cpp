@@ -24,12 +24,15 @@ constexpr milliseconds look_again_after{100};
 
 error missing(const std::string& name) {
   return {errc::not_found, fmt::format("topic \"{}\" does not exist; see `troupe topics list`, or make it with "
-                                       "`troupe topics create`", printable(name))};
+                                       "`troupe topics create`",
+                                       printable(name))};
 }
 
 error embedded_refusal(const std::string& what, const std::string& name) {
-  return {errc::unsupported, fmt::format("the embedded broker can't {} topic \"{}\" while it runs; name topics when starting "
-                                         "it: `troupe broker --topics {}:4`", what, printable(name), printable(name))};
+  return {errc::unsupported,
+          fmt::format("the embedded broker can't {} topic \"{}\" while it runs; name topics when starting "
+                      "it: `troupe broker --topics {}:4`",
+                      what, printable(name), printable(name))};
 }
 
 struct cluster_topic {
@@ -39,13 +42,19 @@ struct cluster_topic {
 };
 
 std::vector<cluster_topic> topics_of(const std::string& cluster) {
-  return {
-    // Compaction spares the active segment: it has to be closed now and then, or the log grows without end.
-    {control_topic(cluster), {{"cleanup.policy", "compact"}, {"segment.ms", "600000"}, {"min.cleanable.dirty.ratio", "0.1"}},
-     "compact"},
-    {lease_topic(cluster), {{"cleanup.policy", "delete"}, {"retention.ms", "600000"}, {"segment.ms", "600000"}}, "delete"},
-    {models_topic(cluster), {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}, {"retention.bytes", "-1"},
-                             {"max.message.bytes", "1048588"}}, "delete"}};
+  return {// Compaction spares the active segment: it has to be closed now and then, or the log grows without end.
+          {control_topic(cluster),
+           {{"cleanup.policy", "compact"}, {"segment.ms", "600000"}, {"min.cleanable.dirty.ratio", "0.1"}},
+           "compact"},
+          {lease_topic(cluster),
+           {{"cleanup.policy", "delete"}, {"retention.ms", "600000"}, {"segment.ms", "600000"}},
+           "delete"},
+          {models_topic(cluster),
+           {{"cleanup.policy", "delete"},
+            {"retention.ms", "-1"},
+            {"retention.bytes", "-1"},
+            {"max.message.bytes", "1048588"}},
+           "delete"}};
 }
 
 } // namespace
@@ -53,7 +62,7 @@ std::vector<cluster_topic> topics_of(const std::string& cluster) {
 struct topic_admin::impl {
   handle_ptr client;
   queue_ptr replies;
-  std::string servers;                        ///< as the user gave them, for errors
+  std::string servers; ///< as the user gave them, for errors
   std::optional<bool> embedded;
 
   options_ptr options(rd_kafka_admin_op_t operation, const deadline& until) const {
@@ -72,8 +81,7 @@ struct topic_admin::impl {
       event_ptr event(rd_kafka_queue_poll(replies.get(), until.left_ms()));
       if (!event)
         return fail(errc::timeout, doing + ": Kafka did not answer in time; check that the brokers run and try again");
-      if (rd_kafka_event_type(event.get()) != type)
-        continue;
+      if (rd_kafka_event_type(event.get()) != type) continue;
       if (const auto code = rd_kafka_event_error(event.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return tl::make_unexpected(make_error(code, doing, rd_kafka_event_error_string(event.get())));
       return event;
@@ -85,8 +93,9 @@ struct topic_admin::impl {
     const struct rd_kafka_metadata* raw = nullptr;
     const auto code = rd_kafka_metadata(client.get(), 1, nullptr, &raw, std::max(1, until.left_ms()));
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return fail(errc::unavailable, fmt::format("Kafka at {} can't be reached: {}; check the address and that the brokers run",
-                                                 servers, kafka::describe(code)));
+      return fail(errc::unavailable,
+                  fmt::format("Kafka at {} can't be reached: {}; check the address and that the brokers run", servers,
+                              kafka::describe(code)));
     return metadata_ptr(raw);
   }
 
@@ -100,8 +109,7 @@ struct topic_admin::impl {
   result<bool> is_embedded_broker(const deadline& until) {
     if (!embedded) {
       auto answered = metadata(until); // with it comes the cluster's id
-      if (!answered)
-        return tl::make_unexpected(answered.error());
+      if (!answered) return tl::make_unexpected(answered.error());
       embedded = is_embedded(client.get(), milliseconds(std::max(1, until.left_ms(milliseconds(1000)))));
     }
     return *embedded;
@@ -111,14 +119,16 @@ struct topic_admin::impl {
   result<void> check(const cluster_topic& wanted, const rd_kafka_metadata_topic& found, const deadline& until);
 };
 
-topic_admin::topic_admin(std::unique_ptr<impl> own) : impl_(std::move(own)) {}
+topic_admin::topic_admin(std::unique_ptr<impl> own)
+    : impl_(std::move(own)) {}
 topic_admin::~topic_admin() = default;
 
 result<std::unique_ptr<topic_admin>> topic_admin::open(const kafka_properties& properties) {
-  auto client = open_client(role::consumer, properties, {{"allow.auto.create.topics", "false"}, {"log.connection.close", "false"},
-                                                         {"topic.metadata.propagation.max.ms", "0"}});
-  if (!client)
-    return tl::make_unexpected(client.error());
+  auto client = open_client(role::consumer, properties,
+                            {{"allow.auto.create.topics", "false"},
+                             {"log.connection.close", "false"},
+                             {"topic.metadata.propagation.max.ms", "0"}});
+  if (!client) return tl::make_unexpected(client.error());
   auto own = std::make_unique<impl>();
   const auto servers = properties.find("bootstrap.servers");
   own->servers = servers == properties.end() ? "?" : servers->second;
@@ -134,22 +144,18 @@ result<void> topic_admin::create(const std::string& name, std::int32_t partition
   const deadline until(limit);
   const auto doing = fmt::format("can't create topic \"{}\"", printable(name));
   auto embedded_one = impl_->is_embedded_broker(until);
-  if (!embedded_one)
-    return tl::make_unexpected(embedded_one.error());
-  if (*embedded_one)
-    return tl::make_unexpected(embedded_refusal("create", name));
+  if (!embedded_one) return tl::make_unexpected(embedded_one.error());
+  if (*embedded_one) return tl::make_unexpected(embedded_refusal("create", name));
   std::array<char, 512> why{};
-  const new_topic_ptr topic(rd_kafka_NewTopic_new(name.c_str(), partitions, replication_factor, why.data(), why.size()));
-  if (!topic)
-    return fail(errc::invalid, fmt::format("{}: {}", doing, printable(why.data())));
-  for (const auto& [key, value] : configs)
-    rd_kafka_NewTopic_set_config(topic.get(), key.c_str(), value.c_str());
+  const new_topic_ptr topic(
+      rd_kafka_NewTopic_new(name.c_str(), partitions, replication_factor, why.data(), why.size()));
+  if (!topic) return fail(errc::invalid, fmt::format("{}: {}", doing, printable(why.data())));
+  for (const auto& [key, value] : configs) rd_kafka_NewTopic_set_config(topic.get(), key.c_str(), value.c_str());
   auto* request = topic.get();
   rd_kafka_CreateTopics(impl_->client.get(), &request, 1, impl_->options(RD_KAFKA_ADMIN_OP_CREATETOPICS, until).get(),
                         impl_->replies.get());
   auto answer = impl_->reply(RD_KAFKA_EVENT_CREATETOPICS_RESULT, doing, until);
-  if (!answer)
-    return tl::make_unexpected(answer.error());
+  if (!answer) return tl::make_unexpected(answer.error());
   std::size_t count = 0;
   const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer->get()), &count);
   for (std::size_t i = 0; i < count; ++i)
@@ -159,23 +165,23 @@ result<void> topic_admin::create(const std::string& name, std::int32_t partition
     }
   for (;; std::this_thread::sleep_for(look_again_after)) {
     auto all = impl_->metadata(until);
-    if (!all)
-      return tl::make_unexpected(all.error());
+    if (!all) return tl::make_unexpected(all.error());
     const auto* found = impl::find(**all, name);
-    if (found != nullptr && found->partition_cnt == partitions
-        && std::all_of(found->partitions, found->partitions + found->partition_cnt,
-                       [](const rd_kafka_metadata_partition& one) { return one.leader >= 0; }))
+    if (found != nullptr && found->partition_cnt == partitions &&
+        std::all_of(found->partitions, found->partitions + found->partition_cnt,
+                    [](const rd_kafka_metadata_partition& one) { return one.leader >= 0; }))
       return {};
     if (until.passed())
-      return fail(errc::timeout, fmt::format("topic \"{}\" was created, but has partitions without a leader yet; see `troupe "
-                                             "topics describe {}`", name, name));
+      return fail(errc::timeout,
+                  fmt::format("topic \"{}\" was created, but has partitions without a leader yet; see `troupe "
+                              "topics describe {}`",
+                              name, name));
   }
 }
 
 result<std::vector<topic_info>> topic_admin::list(milliseconds limit) {
   auto all = impl_->metadata(deadline(limit));
-  if (!all)
-    return tl::make_unexpected(all.error());
+  if (!all) return tl::make_unexpected(all.error());
   std::vector<topic_info> topics;
   for (int i = 0; i < (*all)->topic_cnt; ++i)
     topics.push_back({(*all)->topics[i].topic, (*all)->topics[i].partition_cnt});
@@ -185,38 +191,33 @@ result<std::vector<topic_info>> topic_admin::list(milliseconds limit) {
 
 result<bool> topic_admin::exists(const std::string& name, milliseconds limit) {
   auto all = impl_->metadata(deadline(limit));
-  if (!all)
-    return tl::make_unexpected(all.error());
+  if (!all) return tl::make_unexpected(all.error());
   return impl::find(**all, name) != nullptr;
 }
 
 result<topic_description> topic_admin::describe(const std::string& name, milliseconds limit) {
   const deadline until(limit);
   auto all = impl_->metadata(until);
-  if (!all)
-    return tl::make_unexpected(all.error());
+  if (!all) return tl::make_unexpected(all.error());
   const auto* found = impl::find(**all, name);
-  if (found == nullptr)
-    return tl::make_unexpected(missing(name));
+  if (found == nullptr) return tl::make_unexpected(missing(name));
   topic_description description{name, {}, {}};
   for (int i = 0; i < found->partition_cnt; ++i) {
     const auto& from = found->partitions[i];
     partition_description to{from.id, from.leader, {from.replicas, from.replicas + from.replica_cnt}, -1, -1};
     std::int64_t low = -1, high = -1;
-    if (from.leader >= 0
-        && rd_kafka_query_watermark_offsets(impl_->client.get(), name.c_str(), from.id, &low, &high,
-                                            std::max(1, until.left_ms(milliseconds(5000)))) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (from.leader >= 0 &&
+        rd_kafka_query_watermark_offsets(impl_->client.get(), name.c_str(), from.id, &low, &high,
+                                         std::max(1, until.left_ms(milliseconds(5000)))) == RD_KAFKA_RESP_ERR_NO_ERROR)
       to.low = low, to.high = high;
     description.partitions.push_back(std::move(to));
   }
   std::sort(description.partitions.begin(), description.partitions.end(),
             [](const auto& a, const auto& b) { return a.partition < b.partition; });
   auto embedded_one = impl_->is_embedded_broker(until);
-  if (!embedded_one || *embedded_one)
-    return description;
+  if (!embedded_one || *embedded_one) return description;
   auto configs = impl_->configs(name, until);
-  if (!configs)
-    return tl::make_unexpected(configs.error());
+  if (!configs) return tl::make_unexpected(configs.error());
   description.configs = std::move(*configs);
   return description;
 }
@@ -225,12 +226,13 @@ result<configs_map> topic_admin::impl::configs(const std::string& name, const de
   const auto doing = fmt::format("can't read the settings of topic \"{}\"", printable(name));
   const resource_ptr resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
   auto* request = resource.get();
-  rd_kafka_DescribeConfigs(client.get(), &request, 1, options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, until).get(), replies.get());
+  rd_kafka_DescribeConfigs(client.get(), &request, 1, options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, until).get(),
+                           replies.get());
   auto answer = reply(RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, doing, until);
-  if (!answer)
-    return tl::make_unexpected(answer.error());
+  if (!answer) return tl::make_unexpected(answer.error());
   std::size_t count = 0;
-  const auto* results = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer->get()), &count);
+  const auto* results =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer->get()), &count);
   configs_map out;
   for (std::size_t i = 0; i < count; ++i) {
     if (const auto code = rd_kafka_ConfigResource_error(results[i]); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -250,82 +252,73 @@ result<void> topic_admin::remove(const std::string& name, milliseconds limit) {
   const deadline until(limit);
   const auto doing = fmt::format("can't delete topic \"{}\"", printable(name));
   auto embedded_one = impl_->is_embedded_broker(until);
-  if (!embedded_one)
-    return tl::make_unexpected(embedded_one.error());
-  if (*embedded_one)
-    return tl::make_unexpected(embedded_refusal("delete", name));
+  if (!embedded_one) return tl::make_unexpected(embedded_one.error());
+  if (*embedded_one) return tl::make_unexpected(embedded_refusal("delete", name));
   const delete_topic_ptr topic(rd_kafka_DeleteTopic_new(name.c_str()));
   auto* request = topic.get();
   rd_kafka_DeleteTopics(impl_->client.get(), &request, 1, impl_->options(RD_KAFKA_ADMIN_OP_DELETETOPICS, until).get(),
                         impl_->replies.get());
   auto answer = impl_->reply(RD_KAFKA_EVENT_DELETETOPICS_RESULT, doing, until);
-  if (!answer)
-    return tl::make_unexpected(answer.error());
+  if (!answer) return tl::make_unexpected(answer.error());
   std::size_t count = 0;
   const auto* results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(answer->get()), &count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto code = rd_kafka_topic_result_error(results[i]);
-    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-      return tl::make_unexpected(missing(name));
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return tl::make_unexpected(make_error(code, doing));
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return tl::make_unexpected(missing(name));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return tl::make_unexpected(make_error(code, doing));
   }
   for (;; std::this_thread::sleep_for(look_again_after)) {
     auto there = exists(name, until.left());
-    if (!there)
-      return tl::make_unexpected(there.error());
-    if (!*there)
-      return {};
+    if (!there) return tl::make_unexpected(there.error());
+    if (!*there) return {};
     if (until.passed())
-      return fail(errc::timeout, fmt::format("topic \"{}\" is being deleted, but still listed; look again later", name));
+      return fail(errc::timeout,
+                  fmt::format("topic \"{}\" is being deleted, but still listed; look again later", name));
   }
 }
 
 result<topic_limits> topic_admin::limits(const std::string& name, milliseconds limit) {
   const deadline until(limit);
   auto all = impl_->metadata(until);
-  if (!all)
-    return tl::make_unexpected(all.error());
+  if (!all) return tl::make_unexpected(all.error());
   const auto* found = impl::find(**all, name);
-  if (found == nullptr)
-    return tl::make_unexpected(missing(name));
+  if (found == nullptr) return tl::make_unexpected(missing(name));
   topic_limits out;
   out.partitions = found->partition_cnt;
   auto embedded_one = impl_->is_embedded_broker(until);
-  if (!embedded_one)
-    return tl::make_unexpected(embedded_one.error());
-  if (*embedded_one)
-    return out;
+  if (!embedded_one) return tl::make_unexpected(embedded_one.error());
+  if (*embedded_one) return out;
   auto configs = impl_->configs(name, until);
-  if (!configs)
-    return tl::make_unexpected(configs.error());
+  if (!configs) return tl::make_unexpected(configs.error());
   if (const auto at = configs->find("max.message.bytes"); at != configs->end())
     std::from_chars(at->second.data(), at->second.data() + at->second.size(), out.max_message_bytes);
   return out;
 }
 
-result<void> topic_admin::impl::check(const cluster_topic& wanted, const rd_kafka_metadata_topic& found, const deadline& until) {
+result<void> topic_admin::impl::check(const cluster_topic& wanted, const rd_kafka_metadata_topic& found,
+                                      const deadline& until) {
   if (found.partition_cnt != 1)
-    return fail(errc::invalid, fmt::format("topic \"{}\" has {} partitions, the cluster needs exactly 1: delete it if it is of "
-                                           "no use to anybody, or choose another cluster.name", wanted.name,
-                                           found.partition_cnt));
-  if (embedded.value_or(false))
-    return {};
+    return fail(errc::invalid,
+                fmt::format("topic \"{}\" has {} partitions, the cluster needs exactly 1: delete it if it is of "
+                            "no use to anybody, or choose another cluster.name",
+                            wanted.name, found.partition_cnt));
+  if (embedded.value_or(false)) return {};
   auto set = configs(wanted.name, until);
-  if (!set)
-    return tl::make_unexpected(set.error());
+  if (!set) return tl::make_unexpected(set.error());
   const auto& policy = (*set)["cleanup.policy"];
   if (policy != wanted.policy)
-    return fail(errc::invalid, fmt::format("topic \"{0}\" has cleanup.policy={1}, the cluster needs {2}; nothing is safe in it "
-                                           "until that is changed: kafka-configs.sh --alter --entity-type topics "
-                                           "--entity-name {0} --add-config cleanup.policy={2}", wanted.name, policy,
-                                           wanted.policy));
+    return fail(errc::invalid,
+                fmt::format("topic \"{0}\" has cleanup.policy={1}, the cluster needs {2}; nothing is safe in it "
+                            "until that is changed: kafka-configs.sh --alter --entity-type topics "
+                            "--entity-name {0} --add-config cleanup.policy={2}",
+                            wanted.name, policy, wanted.policy));
   const auto keep = wanted.configs.find("retention.ms");
   if (keep != wanted.configs.end() && keep->second == "-1" && (*set)["retention.ms"] != "-1")
-    return fail(errc::invalid, fmt::format("topic \"{0}\" has retention.ms={1}: what is in it would be deleted while it is "
-                                           "needed; set it to -1: kafka-configs.sh --alter --entity-type topics "
-                                           "--entity-name {0} --add-config retention.ms=-1", wanted.name,
-                                           (*set)["retention.ms"]));
+    return fail(errc::invalid,
+                fmt::format("topic \"{0}\" has retention.ms={1}: what is in it would be deleted while it is "
+                            "needed; set it to -1: kafka-configs.sh --alter --entity-type topics "
+                            "--entity-name {0} --add-config retention.ms=-1",
+                            wanted.name, (*set)["retention.ms"]));
   return {};
 }
 
@@ -333,29 +326,27 @@ result<void> topic_admin::ensure_cluster_topics(const std::string& cluster, std:
                                                 milliseconds limit) {
   const deadline until(limit);
   auto embedded_one = impl_->is_embedded_broker(until);
-  if (!embedded_one)
-    return tl::make_unexpected(embedded_one.error());
+  if (!embedded_one) return tl::make_unexpected(embedded_one.error());
   for (const auto& wanted : topics_of(cluster)) {
     auto all = impl_->metadata(until);
-    if (!all)
-      return tl::make_unexpected(all.error());
+    if (!all) return tl::make_unexpected(all.error());
     if (impl::find(**all, wanted.name) == nullptr) {
       if (*embedded_one)
-        return fail(errc::not_found, fmt::format("the embedded broker has no topic \"{}\"; start it for this cluster: `troupe "
-                                                 "broker --cluster {}`", wanted.name, cluster));
+        return fail(errc::not_found,
+                    fmt::format("the embedded broker has no topic \"{}\"; start it for this cluster: `troupe "
+                                "broker --cluster {}`",
+                                wanted.name, cluster));
       auto created = create(wanted.name, 1, replication_factor, wanted.configs, until.left());
       // Another node may be starting at the same moment; what it made is checked like any other.
-      if (!created && created.error().code != errc::conflict)
-        return created;
+      if (!created && created.error().code != errc::conflict) return created;
       all = impl_->metadata(until);
-      if (!all)
-        return tl::make_unexpected(all.error());
+      if (!all) return tl::make_unexpected(all.error());
     }
     const auto* found = impl::find(**all, wanted.name);
     if (found == nullptr)
-      return fail(errc::unavailable, fmt::format("topic \"{}\" was created, but no broker lists it yet; try again", wanted.name));
-    if (auto good = impl_->check(wanted, *found, until); !good)
-      return good;
+      return fail(errc::unavailable,
+                  fmt::format("topic \"{}\" was created, but no broker lists it yet; try again", wanted.name));
+    if (auto good = impl_->check(wanted, *found, until); !good) return good;
   }
   return {};
 }

@@ -18,9 +18,9 @@
 namespace troupe::kafka {
 
 struct partition_description {
-  std::int32_t partition = 0, leader = -1;    ///< leader -1: none now
+  std::int32_t partition = 0, leader = -1; ///< leader -1: none now
   std::vector<std::int32_t> replicas;
-  std::int64_t low = -1, high = -1;           ///< first and next offset; -1 if the leader did not answer
+  std::int64_t low = -1, high = -1; ///< first and next offset; -1 if the leader did not answer
 };
 
 struct topic_description {
@@ -39,7 +39,7 @@ public:
   /// Returns once every partition has a leader. errc::conflict: it exists. errc::unsupported on the embedded broker.
   result<void> create(const std::string& name, std::int32_t partitions, std::int32_t replication_factor,
                       const std::map<std::string, std::string>& configs, milliseconds limit);
-  result<std::vector<topic_info>> list(milliseconds limit);   ///< by name; internal ones (__*) too
+  result<std::vector<topic_info>> list(milliseconds limit); ///< by name; internal ones (__*) too
   result<bool> exists(const std::string& name, milliseconds limit);
   result<topic_description> describe(const std::string& name, milliseconds limit); ///< errc::not_found
   /// Returns once it is gone. errc::not_found; errc::unsupported on the embedded broker.
@@ -47,8 +47,9 @@ public:
   /// What a lane has to know of a topic it writes to. errc::not_found.
   result<topic_limits> limits(const std::string& name, milliseconds limit);
 
-  /// Makes the cluster's control, lease and models topics unless they exist, and checks partitions and cleanup policy of those
-  /// that do: errc::invalid says what is wrong with which. On the embedded broker only their existence is checked.
+  /// Makes the cluster's control, lease and models topics unless they exist, and checks partitions and cleanup policy
+  /// of those that do: errc::invalid says what is wrong with which. On the embedded broker only their existence is
+  /// checked.
   result<void> ensure_cluster_topics(const std::string& cluster, std::int32_t replication_factor, milliseconds limit);
 
   /// True on the embedded broker. errc::unavailable if no broker answers.

@@ -19,8 +19,7 @@ public:
   }
   void call() {
     std::lock_guard lock(mutex_);
-    if (wake_)
-      wake_();
+    if (wake_) wake_();
   }
 
 private:
@@ -30,7 +29,8 @@ private:
 
 /// `to` is called whenever the queue gets something after it was empty. REQUIRES: silence() before `to` goes.
 inline void wake_on(rd_kafka_queue_t* queue, waker& to) {
-  rd_kafka_queue_cb_event_enable(queue, [](rd_kafka_t*, void* opaque) { static_cast<waker*>(opaque)->call(); }, &to);
+  rd_kafka_queue_cb_event_enable(
+      queue, [](rd_kafka_t*, void* opaque) { static_cast<waker*>(opaque)->call(); }, &to);
 }
 inline void silence(rd_kafka_queue_t* queue) { rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr); }
 

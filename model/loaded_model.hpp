@@ -13,20 +13,20 @@
 
 namespace troupe::model {
 
-class evaluator;   // model/evaluator.hpp: the compiled graph
+class evaluator; // model/evaluator.hpp: the compiled graph
 
 /// What the model computes, as far as the output can choose from it.
 enum class task { binary_classifier, classifier, regressor };
 
 struct loaded_model {
-  std::string name_in_file;                     ///< graph name or producer, for people
+  std::string name_in_file; ///< graph name or producer, for people
   task what = task::regressor;
-  std::vector<std::string> features;            ///< empty: the file does not name them
+  std::vector<std::string> features; ///< empty: the file does not name them
   std::size_t feature_count = 0;
-  std::vector<std::string> classes;             ///< classifier: labels as text, in the order of the probabilities
-  bool classes_are_numbers = false;             ///< integer labels: written as JSON numbers
-  std::size_t positive_class = 1;               ///< binary classifier: index of the class that `pred` is about
-  std::size_t targets = 1;                      ///< regressor: values a row
+  std::vector<std::string> classes; ///< classifier: labels as text, in the order of the probabilities
+  bool classes_are_numbers = false; ///< integer labels: written as JSON numbers
+  std::size_t positive_class = 1;   ///< binary classifier: index of the class that `pred` is about
+  std::size_t targets = 1;          ///< regressor: values a row
   std::shared_ptr<const evaluator> graph;
 };
 
@@ -35,8 +35,9 @@ struct load_limits {
   std::size_t file_bytes_max = 256u << 20;
 };
 
-/// Proves the file sound and builds the model, or says which part of it is wrong (errc::invalid, errc::unsupported with operator,
-/// node and opset). Golden rows in the file, if any, are run and must reproduce. Any thread; takes up to seconds for large files.
+/// Proves the file sound and builds the model, or says which part of it is wrong (errc::invalid, errc::unsupported with
+/// operator, node and opset). Golden rows in the file, if any, are run and must reproduce. Any thread; takes up to
+/// seconds for large files.
 result<std::shared_ptr<const loaded_model>> load_onnx(std::span<const char> file, const load_limits& limits = {});
 
 } // namespace troupe::model

@@ -20,21 +20,27 @@
 
 namespace troupe::model {
 
-/// One outcome a row, in the order of the rows. Row i's bytes end at ends[i]: the prediction (a JSON object) where codes[i] is
-/// 0 (`rejection::none`), else the rejection's detail: the feature's name (maybe empty), a NUL, and a sentence for people.
+/// One outcome a row, in the order of the rows. Row i's bytes end at ends[i]: the prediction (a JSON object) where
+/// codes[i] is 0 (`rejection::none`), else the rejection's detail: the feature's name (maybe empty), a NUL, and a
+/// sentence for people.
 struct outcome_block {
   std::vector<char> bytes;
   std::vector<std::uint32_t> ends;
   std::vector<char> codes;
-  void clear() { bytes.clear(); ends.clear(); codes.clear(); }
+  void clear() {
+    bytes.clear();
+    ends.clear();
+    codes.clear();
+  }
 };
 
 /// How rows are read and outcomes written; from the `pipelines[].output` section. See config/config.hpp for the words.
 struct scoring_options {
-  std::vector<std::string> features;                 ///< names in the order of the model's inputs; empty: the model's own
-  std::optional<std::vector<std::string>> carry;     ///< absent: every top-level field that is not a feature, in row order
-  std::vector<std::pair<std::string, std::string>> prediction;  ///< output name -> choice; none: what suits the model; "" too, under this name
-  std::string model_label;                           ///< "games@2": what the choice `model` writes
+  std::vector<std::string> features;             ///< names in the order of the model's inputs; empty: the model's own
+  std::optional<std::vector<std::string>> carry; ///< absent: every top-level field that is not a feature, in row order
+  std::vector<std::pair<std::string, std::string>>
+      prediction;          ///< output name -> choice; none: what suits the model; "" too, under this name
+  std::string model_label; ///< "games@2": what the choice `model` writes
   std::uint32_t max_row_bytes = 1u << 20;
   std::uint32_t max_nesting_depth = 32;
   std::uint32_t max_fields = 100'000;
@@ -43,9 +49,10 @@ struct scoring_options {
 /// A model bound to names and an output shape. Immutable; any thread.
 class scoring_plan {
 public:
-  /// Fails (errc::invalid, naming the feature, class or choice) where the model needs names that nobody gives, or the output asks
-  /// for what the model has not.
-  static result<std::shared_ptr<const scoring_plan>> make(std::shared_ptr<const loaded_model> model, scoring_options options);
+  /// Fails (errc::invalid, naming the feature, class or choice) where the model needs names that nobody gives, or the
+  /// output asks for what the model has not.
+  static result<std::shared_ptr<const scoring_plan>> make(std::shared_ptr<const loaded_model> model,
+                                                          scoring_options options);
   virtual ~scoring_plan() = default;
   virtual const std::vector<std::string>& feature_names() const = 0;
 };
@@ -57,8 +64,8 @@ public:
   scoring_session(scoring_session&&) noexcept;
   scoring_session& operator=(scoring_session&&) noexcept;
   ~scoring_session();
-  /// Row i is bytes[ends[i-1] .. ends[i]). Appends exactly ends.size() outcomes to `out`. Never throws, never fails: what is
-  /// wrong with a row is its outcome. REQUIRES: ends ascending, ends.back() <= bytes.size().
+  /// Row i is bytes[ends[i-1] .. ends[i]). Appends exactly ends.size() outcomes to `out`. Never throws, never fails:
+  /// what is wrong with a row is its outcome. REQUIRES: ends ascending, ends.back() <= bytes.size().
   void score(std::span<const char> bytes, std::span<const std::uint32_t> ends, outcome_block& out);
 
 private:

@@ -49,12 +49,14 @@ std::vector<plan_member> members(const std::vector<std::string>& names) {
 
 owners after(const assignment& plan) {
   owners out;
-  for (const auto& [which, owner] : plan) if (!owner.node.empty()) out[which] = owner.node;
+  for (const auto& [which, owner] : plan)
+    if (!owner.node.empty()) out[which] = owner.node;
   return out;
 }
 owners had(const std::string& pipeline, const std::map<std::string, std::vector<int>>& by_node) {
   owners out;
-  for (const auto& [node, list] : by_node) for (int p : list) out[{pipeline, {"dsp", p}}] = node;
+  for (const auto& [node, list] : by_node)
+    for (int p : list) out[{pipeline, {"dsp", p}}] = node;
   return out;
 }
 
@@ -118,7 +120,7 @@ BOOST_AUTO_TEST_CASE(plan__reluctant_member__keeps_but_gets_no_more) {
   BOOST_TEST(picture(plan_assignment(two, partitions("games", 6), had("games", {{"a", {0, 1}}, {"b", {2, 3}}}))) ==
              "games: a=0,1 b=2,3,4,5");
   BOOST_TEST(picture(plan_assignment(two, partitions("games", 4), {})) == "games: b=0,1,2,3");
-  two[1].lanes[0].reluctant = true;   // all of them: then it makes no difference
+  two[1].lanes[0].reluctant = true; // all of them: then it makes no difference
   BOOST_TEST(picture(plan_assignment(two, partitions("games", 4), {})) == "games: a=0,2 b=1,3");
 }
 
@@ -154,7 +156,8 @@ BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
       if (now.empty() || random() % 2) {
         plan_member one{"n" + std::to_string(joined), control_offset{joined}, {}};
         ++joined;
-        for (const auto& [name, n] : sizes) if (seed % 2 || random() % 4) one.lanes.push_back({name});
+        for (const auto& [name, n] : sizes)
+          if (seed % 2 || random() % 4) one.lanes.push_back({name});
         now.push_back(one);
         history << "join " << one.name << "\n";
       } else {
@@ -180,7 +183,10 @@ BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
           BOOST_REQUIRE_MESSAGE(count.contains(to), history.str());
           ++count[to], ++total[to];
           moved += owner[which] != to;
-          if (count.contains(owner[which])) ++before[owner[which]]; else ++needed;
+          if (count.contains(owner[which]))
+            ++before[owner[which]];
+          else
+            ++needed;
         }
         int low = 1 << 20, high = 0;
         for (const auto& [who, c] : count) low = std::min(low, c), high = std::max(high, c);
@@ -196,7 +202,7 @@ BOOST_AUTO_TEST_CASE(plan__random_changes__converges_at_once) {
         }
         BOOST_REQUIRE_MESSAGE(moved <= needed + (n % int(count.size())), history.str());
       }
-      if (seed % 2 && !now.empty()) {  // everybody serves everything: totals within one as well
+      if (seed % 2 && !now.empty()) { // everybody serves everything: totals within one as well
         std::size_t low = wanted.size(), high = 0;
         for (const auto& one : now) low = std::min(low, total[one.name]), high = std::max(high, total[one.name]);
         BOOST_REQUIRE_MESSAGE(high - low <= 1, history.str());

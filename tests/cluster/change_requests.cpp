@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(change__same_id_again__same_answer_no_second_effect) {
   BOOST_TEST(again.body == first.body);
   BOOST_TEST((again.offset == first.offset));
   BOOST_TEST(log.end == end);
-  begin(a);                                          // and from the next coordinator
+  begin(a); // and from the next coordinator
   BOOST_TEST(ask("register_model", model('a'), "x").body == first.body);
 }
 
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(model__ready_everywhere__goes_live__and_back) {
   BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":0})", "3").body ==
              R"({"name":"games","alias":"champion","version":1,"previous":2})");
   BOOST_TEST(champion() == 1u);
-  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":1})", "4").ok);   // is so already
+  BOOST_TEST(ask("set_alias", R"({"name":"games","alias":"champion","version":1})", "4").ok); // is so already
   BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"champion","version":7})", "5").ok);
   BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"Champion!","version":1})", "6").ok);
   BOOST_TEST(!ask("set_alias", R"({"name":"games","alias":"other","version":0})", "7").ok);

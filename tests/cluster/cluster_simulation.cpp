@@ -35,7 +35,7 @@ core_config config() {
 struct sim_node {
   node_ref self;
   bool alive = true, reachable = true, leaving = false;
-  std::size_t read = 0;                       // index into the log
+  std::size_t read = 0; // index into the log
   cluster_state state;
   struct sim_lane {
     std::uint32_t generation = 0;
@@ -46,7 +46,8 @@ struct sim_node {
   std::set<model_key> loaded;
   std::uint64_t sequence = 0;
 
-  explicit sim_node(node_ref who) : self(std::move(who)) {}
+  explicit sim_node(node_ref who)
+      : self(std::move(who)) {}
 
   node_report report() {
     auto out = report_of(self, ++sequence, state.applied());
@@ -64,10 +65,10 @@ struct sim_node {
 
 struct options {
   std::uint64_t seed = 1;
-  int fault_ticks = 1200;                      // a minute
-  bool obey_revocations = true;                // canaries don't
+  int fault_ticks = 1200;       // a minute
+  bool obey_revocations = true; // canaries don't
   bool report_truthfully = true;
-  int let_go_percent = 30;                     // chance a tick that a lane has drained what was revoked
+  int let_go_percent = 30; // chance a tick that a lane has drained what was revoked
 };
 
 struct simulation {
@@ -82,17 +83,22 @@ struct simulation {
   std::unique_ptr<coordinator_core> core, zombie;
   std::size_t core_read = 0;
   std::string core_node;
-  std::uint64_t writer = 0, core_writer = 0;   // fencing: only the newest writer can append
+  std::uint64_t writer = 0, core_writer = 0; // fencing: only the newest writer can append
   std::int64_t last_term = -1;
   int core_down_ticks = 0;
 
-  struct later { steady_time when; std::function<void()> what; };
+  struct later {
+    steady_time when;
+    std::function<void()> what;
+  };
   std::vector<later> pending;
   std::map<std::string, change_answer> answers;
-  std::map<std::string, std::string> asked;    // change id -> sha
+  std::map<std::string, std::string> asked; // change id -> sha
   std::map<std::string, std::string> change_bodies;
 
-  explicit simulation(options o) : opt(o), random(o.seed) {}
+  explicit simulation(options o)
+      : opt(o)
+      , random(o.seed) {}
 
   std::uint64_t pick(std::uint64_t n) { return random() % n; }
   bool chance(int percent) { return static_cast<int>(pick(100)) < percent; }
@@ -100,19 +106,25 @@ struct simulation {
     history.push_back(std::to_string((now - at(0ms)).count() / 1000000) + " ms: " + what);
   }
   void in(milliseconds delay, std::function<void()> what) { pending.push_back({now + delay, std::move(what)}); }
-  void wrong(const std::string& what) { note("WRONG: " + what); broken.push_back(what); }
+  void wrong(const std::string& what) {
+    note("WRONG: " + what);
+    broken.push_back(what);
+  }
 
   sim_node* find(const node_ref& who) {
-    for (auto& node : nodes) if (node->self == who) return node.get();
+    for (auto& node : nodes)
+      if (node->self == who) return node.get();
     return nullptr;
   }
   sim_node* living(const std::string& name) {
-    for (auto& node : nodes) if (node->alive && node->self.name == name) return node.get();
+    for (auto& node : nodes)
+      if (node->alive && node->self.name == name) return node.get();
     return nullptr;
   }
   std::vector<sim_node*> living_nodes() {
     std::vector<sim_node*> out;
-    for (auto& node : nodes) if (node->alive) out.push_back(node.get());
+    for (auto& node : nodes)
+      if (node->alive) out.push_back(node.get());
     return out;
   }
 
@@ -126,7 +138,10 @@ struct simulation {
     note("crash " + to_string(node.self));
     node.alive = false;
     const auto who = node.self;
-    if (chance(70)) in(milliseconds(pick(300)), [this, who] { if (core) core->refused(who, now); });
+    if (chance(70))
+      in(milliseconds(pick(300)), [this, who] {
+        if (core) core->refused(who, now);
+      });
     if (core_node == who.name) drop_core("its node crashed");
   }
 
@@ -144,7 +159,7 @@ struct simulation {
     core_down_ticks = 0;
     auto& node = *candidates[pick(candidates.size())];
     if (chance(20)) log.compact(), note("compaction");
-    for (auto& other : nodes) other->read = 0;  // indices have moved; offsets keep them from applying anything twice
+    for (auto& other : nodes) other->read = 0; // indices have moved; offsets keep them from applying anything twice
     core = std::make_unique<coordinator_core>(config(), node.self);
     core_node = node.self.name;
     core_writer = ++writer;
@@ -214,7 +229,9 @@ struct simulation {
           who->starts(f.pipeline, found, now);
         });
       } else if (std::get_if<action::query_topics>(&any)) {
-        in(milliseconds(pick(120)), [this, who, mine] { if (mine()) who->topics(all_topics, now); });
+        in(milliseconds(pick(120)), [this, who, mine] {
+          if (mine()) who->topics(all_topics, now);
+        });
       } else if (auto* p = std::get_if<action::probe>(&any)) {
         const auto* target = find(p->node);
         if (!target || !target->alive) who->refused(p->node, now);
@@ -223,8 +240,10 @@ struct simulation {
         const auto [it, fresh] = answers.emplace(reply->change_id, reply->reply);
         if (!fresh && it->second.body != reply->reply.body) wrong("two answers to " + reply->change_id);
       } else if (auto* down = std::get_if<action::step_down>(&any)) {
-        if (who == core.get()) drop_core(down->why);
-        else zombie.reset();
+        if (who == core.get())
+          drop_core(down->why);
+        else
+          zombie.reset();
         return;
       }
     }
@@ -237,7 +256,7 @@ struct simulation {
       if (node.read == log.records.size()) node.state.advance_to(log.end);
     }
     if (!node.state.is_member(node.self)) {
-      if (node.leaving) crash(node);             // never admitted: there is nothing to hand over
+      if (node.leaving) crash(node); // never admitted: there is nothing to hand over
       return;
     }
     for (const auto& pipeline : config().pipelines)
@@ -247,11 +266,15 @@ struct simulation {
         for (const auto& where : l.letting_go) l.holding.erase(where);
         l.letting_go.clear();
       }
-    for (const auto& key : wanted_models(node.state)) if (chance(20)) node.loaded.insert(key);
+    for (const auto& key : wanted_models(node.state))
+      if (chance(20)) node.loaded.insert(key);
     if (node.reachable && chance(15)) {
       auto report = node.report();
-      if (!opt.report_truthfully) for (auto& l : report.lanes) l.holding.clear();
-      in(milliseconds(pick(200)), [this, report] { if (core) core->heard(report, now); });
+      if (!opt.report_truthfully)
+        for (auto& l : report.lanes) l.holding.clear();
+      in(milliseconds(pick(200)), [this, report] {
+        if (core) core->heard(report, now);
+      });
     }
   }
 
@@ -263,8 +286,10 @@ struct simulation {
         if (g->how.generation.value == l.generation)
           l.holding.insert(g->which.where), l.letting_go.erase(g->which.where);
       } else if (const auto* r = std::get_if<news::revoked>(&event); r && r->how.node == node.self) {
-        if (opt.obey_revocations) node.lanes[r->which.pipeline].letting_go.insert(r->which.where);
-        else node.lanes[r->which.pipeline].holding.insert(r->which.where);
+        if (opt.obey_revocations)
+          node.lanes[r->which.pipeline].letting_go.insert(r->which.where);
+        else
+          node.lanes[r->which.pipeline].holding.insert(r->which.where);
       } else if (const auto* gone = std::get_if<news::member_removed>(&event); gone && gone->node == node.self) {
         node.alive = false;
         const auto name = node.self.name;
@@ -281,38 +306,51 @@ struct simulation {
     const auto all = living_nodes();
     auto* any = all.empty() ? nullptr : all[pick(all.size())];
     switch (pick(10)) {
-      case 0: case 1: case 2: return join(names[pick(names.size())]);
-      case 3: if (any) crash(*any); return;
-      case 4: if (any) any->leaving = true, note("leaving " + to_string(any->self)); return;
-      case 5: if (any) {
-          any->reachable = false;
-          note("silence of " + to_string(any->self));
-          in(milliseconds(pick(9000)), [this, who = any->self] { if (auto* n = find(who)) n->reachable = true; });
-        }
-        return;
-      case 6: if (any && !any->lanes.empty() && any->state.is_member(any->self)) {
-          note("lane of " + to_string(any->self) + " starts again");
-          any->start_lane(any->lanes.begin()->first);
-        }
-        return;
-      case 7: if (core && chance(50)) {          // frozen: it wakes up later and tries to go on
-          note("freeze of the coordinator");
-          zombie = std::move(core);
-          core_node.clear();
-          const auto as_writer = core_writer;
-          in(milliseconds(1500 + pick(3000)), [this, as_writer] {
-            if (zombie) carry_out(zombie.get(), as_writer, zombie->step(now));
-          });
-        }
-        return;
-      case 8: return drop_core("killed");
-      default: {
-        const auto id = "change-" + std::to_string(asked.size());
-        const std::string sha(64, "0123456789abcdef"[pick(4)]);
-        asked[id] = sha;
-        change_bodies[id] = R"({"name":"games","bytes":1,"first_offset":0,"chunks":1,"sha256":")" + sha + "\"}";
-        if (core) core->submit({id, "register_model", change_bodies[id]}, now, 0);
+    case 0:
+    case 1:
+    case 2:
+      return join(names[pick(names.size())]);
+    case 3:
+      if (any) crash(*any);
+      return;
+    case 4:
+      if (any) any->leaving = true, note("leaving " + to_string(any->self));
+      return;
+    case 5:
+      if (any) {
+        any->reachable = false;
+        note("silence of " + to_string(any->self));
+        in(milliseconds(pick(9000)), [this, who = any->self] {
+          if (auto* n = find(who)) n->reachable = true;
+        });
       }
+      return;
+    case 6:
+      if (any && !any->lanes.empty() && any->state.is_member(any->self)) {
+        note("lane of " + to_string(any->self) + " starts again");
+        any->start_lane(any->lanes.begin()->first);
+      }
+      return;
+    case 7:
+      if (core && chance(50)) { // frozen: it wakes up later and tries to go on
+        note("freeze of the coordinator");
+        zombie = std::move(core);
+        core_node.clear();
+        const auto as_writer = core_writer;
+        in(milliseconds(1500 + pick(3000)), [this, as_writer] {
+          if (zombie) carry_out(zombie.get(), as_writer, zombie->step(now));
+        });
+      }
+      return;
+    case 8:
+      return drop_core("killed");
+    default: {
+      const auto id = "change-" + std::to_string(asked.size());
+      const std::string sha(64, "0123456789abcdef"[pick(4)]);
+      asked[id] = sha;
+      change_bodies[id] = R"({"name":"games","bytes":1,"first_offset":0,"chunks":1,"sha256":")" + sha + "\"}";
+      if (core) core->submit({id, "register_model", change_bodies[id]}, now, 0);
+    }
     }
   }
 
@@ -321,12 +359,15 @@ struct simulation {
     if (faults && chance(4)) fault();
     auto due = std::exchange(pending, {});
     for (auto& entry : due) {
-      if (entry.when <= now) entry.what();
-      else pending.push_back(std::move(entry));
+      if (entry.when <= now)
+        entry.what();
+      else
+        pending.push_back(std::move(entry));
     }
     std::vector<sim_node*> order = living_nodes();
     std::shuffle(order.begin(), order.end(), random);
-    for (auto* node : order) if (node->alive) node_turn(*node);
+    for (auto* node : order)
+      if (node->alive) node_turn(*node);
     // A node that is no member yet says hello as well.
     for (auto* node : living_nodes())
       if (core && node->reachable && !node->state.is_member(node->self) && !node->state.was_removed(node->self) &&
@@ -343,7 +384,7 @@ struct simulation {
     for (int i = 0; i < opt.fault_ticks; ++i) one_tick(true);
     note("no more faults");
     for (auto& node : nodes) node->reachable = true;
-    join("z");                                 // one at least that is not about to leave
+    join("z"); // one at least that is not about to leave
     for (int i = 0; i < 600; ++i) one_tick(false);
     const auto quiet_from = log.end;
     for (const auto& [id, body] : change_bodies)
@@ -380,7 +421,10 @@ struct simulation {
     if (state.members().size() != living_nodes().size()) wrong("members are not the living nodes");
     std::map<std::string, std::string> content;
     for (const auto& [id, sha] : asked) {
-      if (!answers.contains(id)) { wrong(id + " was never answered"); continue; }
+      if (!answers.contains(id)) {
+        wrong(id + " was never answered");
+        continue;
+      }
       const auto [it, fresh] = content.emplace(answers[id].body.substr(0, answers[id].body.find(",\"state\"")), sha);
       if (it->second != sha) wrong("one version for two contents");
     }

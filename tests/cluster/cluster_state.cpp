@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(state__name_comes_back_as_another_incarnation__the_old_one_
   BOOST_TEST((std::get<news::member_removed>(events[0]).node == ref("a", 1)));
   BOOST_TEST((std::get<news::member_joined>(events[1]).who.node == ref("a", 2)));
   BOOST_TEST(state.was_removed(ref("a", 1)));
-  BOOST_TEST(write(leave(ref("a", 1), 0)).empty());   // a late removal of the old one does not hit the new one
+  BOOST_TEST(write(leave(ref("a", 1), 0)).empty()); // a late removal of the old one does not hit the new one
   BOOST_TEST(state.is_member(ref("a", 2)));
 }
 

@@ -112,8 +112,8 @@ BOOST_AUTO_TEST_CASE(record__every_field_missing_or_of_wrong_type__error_names_k
 }
 
 BOOST_AUTO_TEST_CASE(record__hostile_json__is_an_error) {
-  for (const std::string text : {"", "null", "[]", "3", "\"x\"", "{} {}", R"({"term":0.00000000000000001e-2147483639})",
-                                 "{\"name\":\"\xff\"}"})
+  for (const std::string text :
+       {"", "null", "[]", "3", "\"x\"", "{} {}", R"({"term":0.00000000000000001e-2147483639})", "{\"name\":\"\xff\"}"})
     BOOST_TEST(!read_record("pipeline/p", text).has_value());
   BOOST_TEST(!read_record("pipeline/p", std::string(1'000'000, '[')).has_value());
 }

@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(second_node__partitions_move_only_after_they_were_released)
   run();
   BOOST_TEST(owners() == "0a 1a 2- 3- ");
   core->heard(report(b), now);
-  core->heard(report(a, 1, {{"dsp", 0}, {"dsp", 1}, {"dsp", 2}, {"dsp", 3}}), now);   // has seen it, still drains
+  core->heard(report(a, 1, {{"dsp", 0}, {"dsp", 1}, {"dsp", 2}, {"dsp", 3}}), now); // has seen it, still drains
   run();
   BOOST_TEST(owners() == "0a 1a 2- 3- ");
   start_offset = 777;
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(second_node__partitions_move_only_after_they_were_released)
 
 BOOST_AUTO_TEST_CASE(revoked__report_from_before_the_revocation__frees_nothing) {
   join(a);
-  auto early = report(a, 1, {});                     // holds nothing, but it had not even seen the revocation
+  auto early = report(a, 1, {}); // holds nothing, but it had not even seen the revocation
   core->heard(report(b), now);
   run();
   early.sequence = ++sequence;
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(silent_node__is_probed_and_then_removed__the_own_node_never
   BOOST_REQUIRE_EQUAL(all<action::probe>().size(), 1u);
   BOOST_TEST((all<action::probe>()[0].node == b));
   run();
-  BOOST_TEST(all<action::probe>().empty());          // not more often than every `retry`
+  BOOST_TEST(all<action::probe>().empty()); // not more often than every `retry`
   for (int i = 0; i < 39; ++i) {
     now += 100ms;
     run();
@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(restart_at_the_same_address__replaces_the_old_incarnation) 
   run();
   BOOST_TEST(core->state().is_member(ref("b", 9)));
   BOOST_TEST(core->state().was_removed(b));
-  core->heard(report(b), now);                       // its last words, late
+  core->heard(report(b), now); // its last words, late
   run();
   BOOST_TEST(core->state().is_member(ref("b", 9)));
 }
@@ -308,11 +308,11 @@ BOOST_AUTO_TEST_CASE(append_unavailable__is_tried_again__changes_included) {
 
 BOOST_AUTO_TEST_CASE(append_under_way__nothing_else_is_appended) {
   core->heard(report(a), now);
-  BOOST_TEST(core->step(now).size() == 2u);          // topics are asked for, and the append
+  BOOST_TEST(core->step(now).size() == 2u); // topics are asked for, and the append
   core->heard(report(b), now);
   BOOST_TEST(core->step(now).empty());
   core->appended(1000, now);
-  BOOST_TEST(core->step(now).empty());               // durable, but not read back
+  BOOST_TEST(core->step(now).empty()); // durable, but not read back
 }
 
 BOOST_AUTO_TEST_CASE(topic_missing__is_a_problem_of_the_pipeline__and_asked_for_again) {
@@ -363,7 +363,7 @@ BOOST_AUTO_TEST_CASE(bad_row__stops_the_pipeline__until_resumed) {
   BOOST_TEST(!core->state().pipeline_running("games"));
   BOOST_TEST(core->state().pipelines().at("games").reason == "dsp/3/17: NOT_JSON");
   BOOST_TEST(ask("resume_pipeline", R"({"name":"games"})").ok);
-  BOOST_TEST(core->state().pipeline_running("games"));   // although the last report still says so
+  BOOST_TEST(core->state().pipeline_running("games")); // although the last report still says so
   stopped.applied = core->state().applied();
   stopped.sequence = ++sequence;
   core->heard(stopped, now);
@@ -389,7 +389,12 @@ BOOST_AUTO_TEST_CASE(other_config__after_a_full_stop__the_cluster_takes_it) {
   config.fingerprint = "f2";
   const node_ref again = ref("a", 7);
   begin(again);
-  const auto mine = [&] { auto r = report(again); r.fingerprint = "f2"; core->heard(r, now); run(); };
+  const auto mine = [&] {
+    auto r = report(again);
+    r.fingerprint = "f2";
+    core->heard(r, now);
+    run();
+  };
   mine();
   BOOST_TEST(core->state().cluster()->fingerprint == "f1");
   for (int i = 0; i < 51; ++i) {

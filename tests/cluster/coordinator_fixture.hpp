@@ -24,8 +24,8 @@ struct coordinator_fixture {
   steady_time now = at(0ms);
   core_config config;
   std::unique_ptr<coordinator_core> core;
-  std::vector<coordinator_action> actions;     // of the last run(), appends excluded
-  std::vector<std::string> purposes;           // of the appends of the last run()
+  std::vector<coordinator_action> actions; // of the last run(), appends excluded
+  std::vector<std::string> purposes;       // of the appends of the last run()
   std::uint64_t sequence = 0;
   std::int64_t start_offset = 100;
 
@@ -104,13 +104,15 @@ struct coordinator_fixture {
   }
   template <class Action> std::vector<Action> all() {
     std::vector<Action> out;
-    for (auto& any : actions) if (auto* one = std::get_if<Action>(&any)) out.push_back(*one);
+    for (auto& any : actions)
+      if (auto* one = std::get_if<Action>(&any)) out.push_back(*one);
     return out;
   }
   change_answer ask(const std::string& kind, const std::string& body, const std::string& id = "1") {
     core->submit({id, kind, body}, now, 1700000000000);
     run();
-    for (auto& reply : all<action::answer>()) if (reply.change_id == id) return reply.reply;
+    for (auto& reply : all<action::answer>())
+      if (reply.change_id == id) return reply.reply;
     BOOST_FAIL("no answer");
     return {};
   }

@@ -47,7 +47,8 @@ BOOST_AUTO_TEST_CASE(next__local_and_remote__local_first_then_remote_then_nothin
 BOOST_AUTO_TEST_CASE(front__completed_out_of_order__read_order) {
   auto d = with_scorers(1, 1);
   for (int i = 0; i < 3; ++i) d.add(1, 1);
-  while (d.next(start)) {}
+  while (d.next(start)) {
+  }
   BOOST_CHECK(d.complete(batch_seq{2}, 0));
   BOOST_CHECK(d.complete(batch_seq{1}, 0));
   BOOST_CHECK(!d.front());
@@ -63,7 +64,8 @@ BOOST_AUTO_TEST_CASE(front__completed_out_of_order__read_order) {
 BOOST_AUTO_TEST_CASE(scorer_down__its_batches__queued_again_oldest_first_with_the_next_attempt) {
   auto d = with_scorers(1, 0);
   for (int i = 0; i < 3; ++i) d.add(1, 1);
-  while (d.next(start)) {}
+  while (d.next(start)) {
+  }
   d.scorer_down(0);
   BOOST_CHECK_EQUAL(d.queued(), 3u);
   d.scorer_up(1, true);
@@ -147,7 +149,8 @@ BOOST_AUTO_TEST_CASE(chance__scorers_come_and_go__each_batch_leaves_once_in_orde
     for (int i = 0; i < 500; ++i) {
       now += std::chrono::milliseconds{random() % 20};
       switch (random() % 6) {
-      case 0: case 1:
+      case 0:
+      case 1:
         if (d.can_read(now)) BOOST_REQUIRE(d.add(1, 1).value == added++);
         break;
       case 2:
@@ -159,8 +162,10 @@ BOOST_AUTO_TEST_CASE(chance__scorers_come_and_go__each_batch_leaves_once_in_orde
       case 3:
         if (!sent.empty()) {
           const auto& order = sent[random() % sent.size()];
-          if (random() % 5 == 0) d.not_ready(order.seq, order.attempt, now);
-          else d.complete(order.seq, order.attempt);
+          if (random() % 5 == 0)
+            d.not_ready(order.seq, order.attempt, now);
+          else
+            d.complete(order.seq, order.attempt);
         }
         break;
       case 4:

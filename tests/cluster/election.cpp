@@ -21,7 +21,8 @@ struct candidate {
   std::chrono::milliseconds now{0};
   std::chrono::milliseconds contact{20};
 
-  explicit candidate(const node_ref& self, std::uint64_t seed = 1) : e(self, {}, seed) {
+  explicit candidate(const node_ref& self, std::uint64_t seed = 1)
+      : e(self, {}, seed) {
     e.caught_up(true);
     e.members({a, b, c});
   }
@@ -34,7 +35,8 @@ struct candidate {
     return e.step(at(now), contact).what;
   }
   /// Milliseconds from here until the advice is `claim`, -1 if it is not within the limit.
-  long until_claim(std::chrono::milliseconds limit = 20000ms, const std::function<void()>& each = [] {}) {
+  long until_claim(
+      std::chrono::milliseconds limit = 20000ms, const std::function<void()>& each = [] {}) {
     const auto start = now;
     while (now - start < limit) {
       each();
@@ -53,7 +55,7 @@ BOOST_AUTO_TEST_CASE(fresh_cluster__claims_after_the_jitter_only) {
   const auto took = node.until_claim();
   BOOST_TEST(took >= 0);
   BOOST_TEST(took <= 450);
-  BOOST_TEST((node.tick() == what::wait));          // given once
+  BOOST_TEST((node.tick() == what::wait)); // given once
 }
 
 BOOST_AUTO_TEST_CASE(not_caught_up__never_stands) {
@@ -66,7 +68,9 @@ BOOST_AUTO_TEST_CASE(leases_arrive__follows) {
   candidate node(b);
   node.claim(10, a);
   int ticks = 0;
-  BOOST_TEST(node.until_claim(30000ms, [&] { if (++ticks % 10 == 0) node.lease(10, a); }) == -1);
+  BOOST_TEST(node.until_claim(30000ms, [&] {
+    if (++ticks % 10 == 0) node.lease(10, a);
+  }) == -1);
   BOOST_TEST((node.e.phase() == phase::following));
 }
 
@@ -90,7 +94,7 @@ BOOST_AUTO_TEST_CASE(refused__does_not_wait_for_silence) {
     for (int i = 0; i < 20; ++i) node.tick();
     node.lease(10, a);
     node.e.refused(a, at(node.now));
-    node.lease(10, a);                               // its last words were still under way
+    node.lease(10, a); // its last words were still under way
     const auto took = node.until_claim();
     BOOST_TEST(took >= 1000 * rank);
     BOOST_TEST(took <= 1000 * rank + 450);
@@ -108,7 +112,7 @@ BOOST_AUTO_TEST_CASE(refused_candidates__are_skipped_in_the_ranking) {
 BOOST_AUTO_TEST_CASE(own_former_incarnation__is_skipped_in_the_ranking) {
   candidate node(ref("b", 99));
   node.claim(10, a);
-  BOOST_TEST(node.e.rank() == 1u);                   // only c goes first
+  BOOST_TEST(node.e.rank() == 1u); // only c goes first
 }
 
 BOOST_AUTO_TEST_CASE(lease_in_its_turn__back_to_following) {
@@ -125,7 +129,9 @@ BOOST_AUTO_TEST_CASE(stale_lease__is_ignored_and_counted) {
   node.claim(10, a);
   node.claim(20, c);
   int ticks = 0;
-  BOOST_TEST(node.until_claim(20000ms, [&] { if (++ticks % 5 == 0) node.lease(10, a); }) > 0);
+  BOOST_TEST(node.until_claim(20000ms, [&] {
+    if (++ticks % 5 == 0) node.lease(10, a);
+  }) > 0);
   BOOST_TEST(node.e.stale_leases() > 0u);
 }
 
@@ -151,7 +157,7 @@ BOOST_AUTO_TEST_CASE(resigned_lease_read_before_its_claim__still_counts) {
 BOOST_AUTO_TEST_CASE(kafka_lost__deposes_nobody_and_starts_the_count_again) {
   candidate node(b);
   node.claim(10, a);
-  for (int i = 0; i < 30; ++i) node.tick();          // 1.5 s of silence
+  for (int i = 0; i < 30; ++i) node.tick(); // 1.5 s of silence
   node.contact = 60000ms;
   BOOST_TEST(node.until_claim(30000ms) == -1);
   node.contact = 20ms;
@@ -170,7 +176,7 @@ BOOST_AUTO_TEST_CASE(looking__waits_for_a_fetch_that_came_after) {
   candidate node(b);
   node.claim(10, a);
   while (node.e.phase() != phase::waiting) node.tick();
-  node.contact = 1000ms;                             // the last answer is a second old, and stays so
+  node.contact = 1000ms; // the last answer is a second old, and stays so
   for (int i = 0; i < 20; ++i) {
     const auto advice = node.tick();
     BOOST_TEST((advice == what::wait || advice == what::look_again));
@@ -185,7 +191,7 @@ BOOST_AUTO_TEST_CASE(claim_read_after_it_was_appended__rules_and_beats) {
   node.until_claim();
   BOOST_TEST(!node.e.beat_due(at(node.now)));
   node.e.claim_appended(term_id{7}, at(node.now));
-  BOOST_TEST((node.tick() == what::wait));           // not before it has read up to its own claim
+  BOOST_TEST((node.tick() == what::wait)); // not before it has read up to its own claim
   node.claim(7, a);
   BOOST_TEST((node.tick() == what::rule));
   BOOST_TEST((node.e.lease().term == term_id{7}));
@@ -194,7 +200,7 @@ BOOST_AUTO_TEST_CASE(claim_read_after_it_was_appended__rules_and_beats) {
     node.tick();
     beats += node.e.beat_due(at(node.now));
   }
-  BOOST_TEST(beats == 20);                           // 10 s
+  BOOST_TEST(beats == 20); // 10 s
 }
 
 BOOST_AUTO_TEST_CASE(claim_read_before_the_answer__rules_too) {
@@ -269,7 +275,7 @@ BOOST_AUTO_TEST_CASE(ruling__steps_down_for_a_newer_claim) {
   node.claim(7, a);
   node.claim(7, a);
   BOOST_TEST(node.e.ruling());
-  node.claim(3, b);                                  // an older claim, read again
+  node.claim(3, b); // an older claim, read again
   BOOST_TEST(node.e.ruling());
   node.claim(9, b);
   BOOST_TEST((node.e.phase() == phase::following));
@@ -302,21 +308,48 @@ BOOST_AUTO_TEST_CASE(step_down__stands_again_in_turn) {
 // Every phase meets every event: the result is a phase from which a node alone in the world still gets to rule, or
 // retired.
 BOOST_AUTO_TEST_CASE(machine__every_phase_and_event__stays_live) {
-  const std::vector<std::function<void(candidate&)>> ways{
-    [](candidate& n) { n.claim(5, b); },
-    [](candidate& n) { n.claim(5, b); while (n.e.phase() != phase::waiting) n.tick(); },
-    [](candidate& n) { n.claim(5, b); n.contact = 1400ms; while (n.e.phase() != phase::looking) n.tick(); },
-    [](candidate& n) { n.claim(5, b); n.until_claim(); },
-    [](candidate& n) { n.claim(5, b); n.until_claim(); n.e.claim_appended(term_id{7}, at(n.now)); n.claim(7, a); }};
+  const std::vector<std::function<void(candidate&)>> ways{[](candidate& n) { n.claim(5, b); },
+                                                          [](candidate& n) {
+                                                            n.claim(5, b);
+                                                            while (n.e.phase() != phase::waiting) n.tick();
+                                                          },
+                                                          [](candidate& n) {
+                                                            n.claim(5, b);
+                                                            n.contact = 1400ms;
+                                                            while (n.e.phase() != phase::looking) n.tick();
+                                                          },
+                                                          [](candidate& n) {
+                                                            n.claim(5, b);
+                                                            n.until_claim();
+                                                          },
+                                                          [](candidate& n) {
+                                                            n.claim(5, b);
+                                                            n.until_claim();
+                                                            n.e.claim_appended(term_id{7}, at(n.now));
+                                                            n.claim(7, a);
+                                                          }};
   const std::vector<phase> reached{phase::following, phase::waiting, phase::looking, phase::claiming, phase::ruling};
   const std::vector<std::function<void(candidate&)>> events{
-    [](candidate& n) { n.claim(20, b); },           [](candidate& n) { n.claim(20, a); },
-    [](candidate& n) { n.claim(2, b); },            [](candidate& n) { n.lease(5, b); },
-    [](candidate& n) { n.lease(5, b, true); },      [](candidate& n) { n.lease(30, c); },
-    [](candidate& n) { n.lease(2, b); },            [](candidate& n) { n.e.refused(b, at(n.now)); },
-    [](candidate& n) { n.e.claim_failed(at(n.now)); }, [](candidate& n) { n.e.claim_appended(term_id{20}, at(n.now)); },
-    [](candidate& n) { n.e.step_down(); },          [](candidate& n) { n.e.resign(); },
-    [](candidate& n) { n.contact = 60000ms; n.tick(); }, [](candidate& n) { n.now += 60000ms; n.tick(); }};
+      [](candidate& n) { n.claim(20, b); },
+      [](candidate& n) { n.claim(20, a); },
+      [](candidate& n) { n.claim(2, b); },
+      [](candidate& n) { n.lease(5, b); },
+      [](candidate& n) { n.lease(5, b, true); },
+      [](candidate& n) { n.lease(30, c); },
+      [](candidate& n) { n.lease(2, b); },
+      [](candidate& n) { n.e.refused(b, at(n.now)); },
+      [](candidate& n) { n.e.claim_failed(at(n.now)); },
+      [](candidate& n) { n.e.claim_appended(term_id{20}, at(n.now)); },
+      [](candidate& n) { n.e.step_down(); },
+      [](candidate& n) { n.e.resign(); },
+      [](candidate& n) {
+        n.contact = 60000ms;
+        n.tick();
+      },
+      [](candidate& n) {
+        n.now += 60000ms;
+        n.tick();
+      }};
   for (std::size_t w = 0; w < ways.size(); ++w)
     for (std::size_t e = 0; e < events.size(); ++e) {
       candidate node(a);
@@ -324,7 +357,7 @@ BOOST_AUTO_TEST_CASE(machine__every_phase_and_event__stays_live) {
       BOOST_TEST((node.e.phase() == reached[w]), to_string(node.e.phase()));
       events[e](node);
       node.contact = 0ms;
-      if (node.e.phase() == phase::claiming) {       // whatever came, the shell tells how its claim ended
+      if (node.e.phase() == phase::claiming) { // whatever came, the shell tells how its claim ended
         node.e.claim_failed(at(node.now));
       }
       BOOST_TEST_CONTEXT("way " << w << " event " << e << " " << to_string(node.e.phase())) {

@@ -19,15 +19,19 @@ using kind = lane_table::decision::kind;
 BOOST_AUTO_TEST_CASE(next__every_pair__as_the_diagram_says) {
   using s = hold_state;
   using e = hold_event;
-  struct { s from; e event; s to; } table[] = {
-    {s::reading, e::grant, s::reading},   {s::reading, e::revoke, s::draining},
-    {s::reading, e::fail, s::stopped},    {s::reading, e::drained, s::reading},
-    {s::stopped, e::grant, s::draining},  {s::stopped, e::revoke, s::draining},
-    {s::stopped, e::fail, s::stopped},    {s::stopped, e::drained, s::stopped},
-    {s::draining, e::grant, s::draining}, {s::draining, e::revoke, s::draining},
-    {s::draining, e::fail, s::draining},  {s::draining, e::drained, s::released},
-    {s::released, e::grant, s::reading},  {s::released, e::revoke, s::released},
-    {s::released, e::fail, s::released},  {s::released, e::drained, s::released},
+  struct {
+    s from;
+    e event;
+    s to;
+  } table[] = {
+      {s::reading, e::grant, s::reading},   {s::reading, e::revoke, s::draining},
+      {s::reading, e::fail, s::stopped},    {s::reading, e::drained, s::reading},
+      {s::stopped, e::grant, s::draining},  {s::stopped, e::revoke, s::draining},
+      {s::stopped, e::fail, s::stopped},    {s::stopped, e::drained, s::stopped},
+      {s::draining, e::grant, s::draining}, {s::draining, e::revoke, s::draining},
+      {s::draining, e::fail, s::draining},  {s::draining, e::drained, s::released},
+      {s::released, e::grant, s::reading},  {s::released, e::revoke, s::released},
+      {s::released, e::fail, s::released},  {s::released, e::drained, s::released},
   };
   for (const auto& row : table) BOOST_CHECK(next(row.from, row.event) == row.to);
 }

@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(end_of_partition__everything_before_durable__passed) {
   read(ledger, 0, {{0, 3, 5}});
   ledger.end_of_partition(0, 8);
   ledger.end_of_partition(0, 9);
-  ledger.end_of_partition(0, 2); // goes back: nonsense
+  ledger.end_of_partition(0, 2);  // goes back: nonsense
   ledger.end_of_partition(42, 9); // unknown
   BOOST_CHECK_EQUAL(ledger.watermark(0), 3);
   BOOST_CHECK_EQUAL(ledger.position(0), 9);

@@ -18,7 +18,7 @@ struct fixture {
 
   fixture() {
     for (const auto* name : {"a", "b"}) join(name, {"ingest", "scorer"});
-    join("c", {"coordinator"});                      // loads nothing, so nobody waits for it
+    join("c", {"coordinator"}); // loads nothing, so nobody waits for it
   }
   void write(const control_record& record) {
     log.append(record);
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(staged_again__a_failure_from_before_does_not_count) {
   report("b", 1, loaded::failed, "disk full");
   advance();
   stage(1);
-  BOOST_TEST(advance() == "");                       // b has not applied the new staging yet
+  BOOST_TEST(advance() == ""); // b has not applied the new staging yet
   report("b", 1, loaded::ready);
   BOOST_TEST(advance() == "1 ready; champion=1 before 0; ");
 }

@@ -126,9 +126,8 @@ BOOST_AUTO_TEST_CASE(games__two_versions__predict_differently) {
     BOOST_REQUIRE(model.has_value());
     const auto plan = scoring_plan::make(*model, {});
     BOOST_REQUIRE(plan.has_value());
-    const std::string row =
-        R"({"G1":0,"G2":0,"G3":0,"G4":1,"G5":0,"G6":0,"G7":0,"G8":0,"G9":0,"G10":1,)"
-        R"("User_ID":"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"})";
+    const std::string row = R"({"G1":0,"G2":0,"G3":0,"G4":1,"G5":0,"G6":0,"G7":0,"G8":0,"G9":0,"G10":1,)"
+                            R"("User_ID":"4be94cd4-21e7-48b8-a9c7-3f5e9c1d2a01"})";
     const auto end = static_cast<std::uint32_t>(row.size());
     outcome_block out;
     scoring_session session{*plan};

@@ -16,9 +16,8 @@ std::string at(std::string_view json, std::string_view pointer) {
 BOOST_AUTO_TEST_SUITE(json_text)
 
 BOOST_AUTO_TEST_CASE(walk__pointers__lead_to_raw_bytes) {
-  const std::string_view json =
-      R"({ "a" : {"b":[10, {"c":"x\"]}"} , -1.50]}, "e~f":1,"g/h":2, "":3, )"
-      R"("\u006b":{"\ud83d\ude00":4}, "d":{"b":1,"b":2}})";
+  const std::string_view json = R"({ "a" : {"b":[10, {"c":"x\"]}"} , -1.50]}, "e~f":1,"g/h":2, "":3, )"
+                                R"("\u006b":{"\ud83d\ude00":4}, "d":{"b":1,"b":2}})";
   BOOST_TEST(at(json, "/a/b/0") == "10");
   BOOST_TEST(at(json, "/a/b/1/c") == R"("x\"]}")");
   BOOST_TEST(at(json, "/a/b/2") == "-1.50");

@@ -28,7 +28,7 @@ struct fake_record {
   std::optional<std::string> key{}, value{};
   std::int64_t timestamp_ms = -1;
   std::vector<std::pair<std::string, std::optional<std::string>>> headers{};
-  std::int64_t offset = -1;                     ///< set by append
+  std::int64_t offset = -1; ///< set by append
 
   /// Value of the last header of that name; nothing if there is none, or it is null.
   [[nodiscard]] std::optional<std::string> header(const std::string& name) const {
@@ -39,26 +39,34 @@ struct fake_record {
 };
 
 struct fake_log {
-  std::vector<fake_record> records;             ///< offsets grow, and may have gaps
-  std::int64_t end = 0;                         ///< offset of the next record
+  std::vector<fake_record> records; ///< offsets grow, and may have gaps
+  std::int64_t end = 0;             ///< offset of the next record
 };
 
 class fake_kafka;
 
 /// The test's hand on the ports of one lane. Lives as long as anyone wants it; the ports themselves belong to the lane.
 struct fake_lane {
-  struct pending_record { produce_record::target to; std::int32_t partition; fake_record record; std::uint64_t token; };
-  struct commit_call { std::vector<partition_commit> offsets; std::uint64_t token; };
+  struct pending_record {
+    produce_record::target to;
+    std::int32_t partition;
+    fake_record record;
+    std::uint64_t token;
+  };
+  struct commit_call {
+    std::vector<partition_commit> offsets;
+    std::uint64_t token;
+  };
 
   fake_kafka& kafka;
   lane_topics topics;
   bool closed = false;
 
   // scripts
-  bool hold_deliveries = false;                 ///< records wait for deliver()
-  bool hold_commits = false;                    ///< commits wait for finish_commits()
+  bool hold_deliveries = false; ///< records wait for deliver()
+  bool hold_commits = false;    ///< commits wait for finish_commits()
   bool fail_commits = false;
-  bool lose_records = false;                    ///< says that records are durable, and loses them: for canaries only
+  bool lose_records = false; ///< says that records are durable, and loses them: for canaries only
   std::size_t capacity = std::numeric_limits<std::size_t>::max(); ///< of the sink's queue
   std::size_t output_bytes_max = 1u << 20, dead_letter_bytes_max = 1u << 20;
   std::function<void(const fake_lane&, const std::vector<partition_commit>&)> on_commit; ///< before it takes effect
@@ -68,7 +76,10 @@ struct fake_lane {
   std::vector<commit_call> commits;
 
   // inside
-  struct position { topic_partition where; std::int64_t next = 0, end_told = -1; };
+  struct position {
+    topic_partition where;
+    std::int64_t next = 0, end_told = -1;
+  };
   std::map<std::uint32_t, position> assigned;
   std::deque<pending_record> pending;
   std::deque<commit_call> held_commits;
@@ -76,7 +87,9 @@ struct fake_lane {
   std::vector<delivery> deliveries;
   wake_fn wake_source, wake_sink;
 
-  fake_lane(fake_kafka& k, lane_topics t) : kafka(k), topics(std::move(t)) {}
+  fake_lane(fake_kafka& k, lane_topics t)
+      : kafka(k)
+      , topics(std::move(t)) {}
 
   /// The first n waiting records become durable (or fail).
   void deliver(std::size_t n = std::numeric_limits<std::size_t>::max(), bool ok = true);
@@ -173,7 +186,8 @@ inline void fake_lane::finish_commits(bool ok) {
 
 class fake_source final : public row_source {
 public:
-  explicit fake_source(std::shared_ptr<fake_lane> lane) : lane_(std::move(lane)) {}
+  explicit fake_source(std::shared_ptr<fake_lane> lane)
+      : lane_(std::move(lane)) {}
   ~fake_source() override { lane_->closed = true; }
 
   void on_ready(wake_fn wake) override { lane_->wake_source = std::move(wake); }
@@ -208,8 +222,10 @@ public:
   void commit(std::span<const partition_commit> commits, std::uint64_t token) override {
     fake_lane::commit_call call{{commits.begin(), commits.end()}, token};
     lane_->commits.push_back(call);
-    if (lane_->hold_commits) lane_->held_commits.push_back(std::move(call));
-    else lane_->finish_commit(call, !lane_->fail_commits);
+    if (lane_->hold_commits)
+      lane_->held_commits.push_back(std::move(call));
+    else
+      lane_->finish_commit(call, !lane_->fail_commits);
   }
   void poll(std::vector<source_event>& events) override {
     events.insert(events.end(), lane_->events.begin(), lane_->events.end());
@@ -248,7 +264,8 @@ private:
 
 class fake_sink final : public row_sink {
 public:
-  explicit fake_sink(std::shared_ptr<fake_lane> lane) : lane_(std::move(lane)) {}
+  explicit fake_sink(std::shared_ptr<fake_lane> lane)
+      : lane_(std::move(lane)) {}
   ~fake_sink() override { lane_->closed = true; }
 
   void on_ready(wake_fn wake) override { lane_->wake_sink = std::move(wake); }

@@ -47,19 +47,20 @@ struct actor_fixture {
     run();
   }
 
-  template <class F, class... Ts>
-  auto spawn(F f, Ts&&... args) {
+  template <class F, class... Ts> auto spawn(F f, Ts&&... args) {
     auto handle = sys.spawn(f, std::forward<Ts>(args)...);
     spawned.push_back(caf::actor_cast<caf::strong_actor_ptr>(handle));
     return handle;
   }
 
-  template <class Handle, class... Ts>
-  void send(const Handle& to, Ts&&... message) { caf::anon_send(to, std::forward<Ts>(message)...); }
+  template <class Handle, class... Ts> void send(const Handle& to, Ts&&... message) {
+    caf::anon_send(to, std::forward<Ts>(message)...);
+  }
 
   /// Handles messages until there is none left.
   void run() {
-    while (sched.try_run_once()) {}
+    while (sched.try_run_once()) {
+    }
   }
   /// Lets time pass in steps of at most a millisecond, handling what becomes due.
   void advance(std::chrono::nanoseconds duration) {
@@ -71,8 +72,7 @@ struct actor_fixture {
     }
   }
   /// One message of a random runnable actor. False: nobody has one.
-  template <class Random>
-  bool step(Random& random) {
+  template <class Random> bool step(Random& random) {
     auto& jobs = sched.jobs;
     if (jobs.empty()) return false;
     auto chosen = static_cast<std::ptrdiff_t>(random() % jobs.size());
