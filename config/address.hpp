@@ -9,7 +9,7 @@
 namespace troupe::config {
 
 struct address {
-  std::string host;             ///< without the brackets of [::1]
+  std::string host; ///< without the brackets of [::1]
   std::uint16_t port = 0;
 };
 

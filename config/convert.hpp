@@ -11,10 +11,10 @@
 
 namespace troupe::config {
 
-/// Fills the structs. REQUIRES: `doc` has been through remove_bad, apply_aliases and fill_defaults. Never fails: what is
-/// missing (since it was bad, and has been reported) stays zero, and what can't be read is added to `problems`. `consumed`,
-/// where given, gets the name of every option that was asked for ("pipelines[].output.carry"); a test compares these with the
-/// schema. Without the fingerprint.
+/// Fills the structs. REQUIRES: `doc` has been through remove_bad, apply_aliases and fill_defaults. Never fails: what
+/// is missing (since it was bad, and has been reported) stays zero, and what can't be read is added to `problems`.
+/// `consumed`, where given, gets the name of every option that was asked for ("pipelines[].output.carry"); a test
+/// compares these with the schema. Without the fingerprint.
 config to_config(const json::document& doc, const origins& expanded, problem_list& problems,
                  std::set<std::string>* consumed = nullptr);
 

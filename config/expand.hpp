@@ -25,9 +25,9 @@ struct file_text {
 };
 result<file_text> read_file(const std::string& path, std::size_t bytes_max);
 
-/// Replaces ${NAME} by the environment variable and ${file:PATH} by the file's content without its last line end, in every
-/// string value (never in names), once: what comes in is not looked at again and stays one value whatever it holds. `$${`
-/// stands for `${`. Every variable or file that is missing is a problem. Returns what came from where.
+/// Replaces ${NAME} by the environment variable and ${file:PATH} by the file's content without its last line end, in
+/// every string value (never in names), once: what comes in is not looked at again and stays one value whatever it
+/// holds. `$${` stands for `${`. Every variable or file that is missing is a problem. Returns what came from where.
 origins expand(json::document& doc, const environment_lookup& environment, problem_list& problems);
 
 } // namespace troupe::config

@@ -32,7 +32,9 @@ syntax_error at_offset(std::string_view text, std::size_t offset, std::string wh
 class guard {
 public:
   guard(document& target, const rapidjson::StringStream& stream, std::string_view text)
-      : target_(target), stream_(stream), text_(text) {}
+      : target_(target)
+      , stream_(stream)
+      , text_(text) {}
 
   bool Null() { return target_.Null(); }
   bool Bool(bool b) { return target_.Bool(b); }
@@ -54,21 +56,18 @@ public:
   }
 
   bool String(const char* chars, rapidjson::SizeType length, bool) {
-    if (has_nul(chars, length))
-      return refuse("a string holds the character \\u0000");
+    if (has_nul(chars, length)) return refuse("a string holds the character \\u0000");
     return target_.String(chars, length, true);
   }
 
   bool StartObject() {
-    if (!descend())
-      return false;
+    if (!descend()) return false;
     keys_.emplace_back();
     return target_.StartObject();
   }
 
   bool Key(const char* chars, rapidjson::SizeType length, bool) {
-    if (has_nul(chars, length))
-      return refuse("a name holds the character \\u0000");
+    if (has_nul(chars, length)) return refuse("a name holds the character \\u0000");
     std::string key(chars, length);
     if (!keys_.back().insert(key).second)
       note(fmt::format("\"{}\" stands twice in the same object; remove one of them", key.substr(0, 80)));
@@ -89,7 +88,7 @@ public:
   }
 
   std::vector<syntax_error> errors;
-  bool refused = false;   ///< the parse was ended by this class, which has said why
+  bool refused = false; ///< the parse was ended by this class, which has said why
 
 private:
   static bool has_nul(const char* chars, std::size_t length) {
@@ -97,8 +96,7 @@ private:
   }
 
   bool descend() {
-    if (++depth_ > max_depth)
-      return refuse(fmt::format("more than {} levels of nesting", max_depth));
+    if (++depth_ > max_depth) return refuse(fmt::format("more than {} levels of nesting", max_depth));
     return true;
   }
 
@@ -120,25 +118,31 @@ private:
 
 std::string describe(rapidjson::ParseErrorCode code) {
   switch (code) {
-    case rapidjson::kParseErrorDocumentEmpty: return "the text is empty";
-    case rapidjson::kParseErrorDocumentRootNotSingular: return "text follows after the end of the document";
-    case rapidjson::kParseErrorValueInvalid: return "a value is expected here (a trailing comma is not allowed)";
-    case rapidjson::kParseErrorObjectMissName:
-      return "a name in double quotes is expected here (a trailing comma is not allowed)";
-    case rapidjson::kParseErrorObjectMissColon: return "a ':' is expected after the name";
-    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket: return "a ',' or '}' is expected here";
-    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return "a ',' or ']' is expected here";
-    case rapidjson::kParseErrorNumberTooBig: return "a number is out of range";
-    default: return rapidjson::GetParseError_En(code);
+  case rapidjson::kParseErrorDocumentEmpty:
+    return "the text is empty";
+  case rapidjson::kParseErrorDocumentRootNotSingular:
+    return "text follows after the end of the document";
+  case rapidjson::kParseErrorValueInvalid:
+    return "a value is expected here (a trailing comma is not allowed)";
+  case rapidjson::kParseErrorObjectMissName:
+    return "a name in double quotes is expected here (a trailing comma is not allowed)";
+  case rapidjson::kParseErrorObjectMissColon:
+    return "a ':' is expected after the name";
+  case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket:
+    return "a ',' or '}' is expected here";
+  case rapidjson::kParseErrorArrayMissCommaOrSquareBracket:
+    return "a ',' or ']' is expected here";
+  case rapidjson::kParseErrorNumberTooBig:
+    return "a number is out of range";
+  default:
+    return rapidjson::GetParseError_En(code);
   }
 }
 
-template <class Writer>
-void write(const value& of, Writer& writer, bool sorted) {
+template <class Writer> void write(const value& of, Writer& writer, bool sorted) {
   if (of.IsObject()) {
     std::vector<const value::Member*> members;
-    for (const auto& member : of.GetObject())
-      members.push_back(&member);
+    for (const auto& member : of.GetObject()) members.push_back(&member);
     if (sorted)
       std::sort(members.begin(), members.end(),
                 [](const auto* a, const auto* b) { return string_of(a->name) < string_of(b->name); });
@@ -154,8 +158,7 @@ void write(const value& of, Writer& writer, bool sorted) {
       writer.SetFormatOptions(flat ? rapidjson::kFormatSingleLineArray : rapidjson::kFormatDefault);
     }
     writer.StartArray();
-    for (const auto& element : of.GetArray())
-      write(element, writer, sorted);
+    for (const auto& element : of.GetArray()) write(element, writer, sorted);
     writer.EndArray();
     if constexpr (requires { writer.SetFormatOptions(rapidjson::kFormatDefault); })
       writer.SetFormatOptions(rapidjson::kFormatDefault);
@@ -165,10 +168,8 @@ void write(const value& of, Writer& writer, bool sorted) {
 }
 
 void cut(std::string& text, std::size_t limit) {
-  if (limit == 0 || text.size() <= limit)
-    return;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80)
-    --limit;
+  if (limit == 0 || text.size() <= limit) return;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
   text.resize(limit);
   text += "...";
 }
@@ -179,8 +180,7 @@ tl::expected<document, std::vector<syntax_error>> parse(std::string_view text) {
   using failures = std::vector<syntax_error>;
   if (auto nul = text.find('\0'); nul != std::string_view::npos)
     return tl::make_unexpected(failures{at_offset(text, nul, "a NUL byte; this is not a text file")});
-  if (text.substr(0, 3) == "\xEF\xBB\xBF")
-    text.remove_prefix(3);
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   std::string terminated(text);
   rapidjson::StringStream stream(terminated.c_str());
   rapidjson::Reader reader;
@@ -194,8 +194,7 @@ tl::expected<document, std::vector<syntax_error>> parse(std::string_view text) {
   result.Populate(generate);
   if (outcome.IsError() && !checks.refused)
     checks.errors.push_back(at_offset(text, outcome.Offset(), describe(outcome.Code())));
-  if (!checks.errors.empty())
-    return tl::make_unexpected(std::move(checks.errors));
+  if (!checks.errors.empty()) return tl::make_unexpected(std::move(checks.errors));
   return result;
 }
 
@@ -208,11 +207,9 @@ value make_string(std::string_view text, allocator& memory) {
 }
 
 const value* find(const value& object, std::string_view key) {
-  if (!object.IsObject())
-    return nullptr;
+  if (!object.IsObject()) return nullptr;
   for (const auto& member : object.GetObject())
-    if (string_of(member.name) == key)
-      return &member.value;
+    if (string_of(member.name) == key) return &member.value;
   return nullptr;
 }
 
@@ -253,8 +250,7 @@ std::string to_pretty_text(const value& of) {
 
 std::string member_path(const std::string& parent, std::string_view key) {
   std::string path = parent.empty() ? std::string() : parent + ".";
-  if (key.size() > 100)
-    return path + std::string(key.substr(0, 100)) + "...";
+  if (key.size() > 100) return path + std::string(key.substr(0, 100)) + "...";
   return path.append(key);
 }
 

@@ -15,10 +15,8 @@ std::vector<std::string> words(std::string_view text, char separator) {
   while (!text.empty()) {
     auto end = std::min(text.find(separator), text.size());
     auto word = text.substr(0, end);
-    while (!word.empty() && word.front() == ' ')
-      word.remove_prefix(1);
-    while (!word.empty() && word.back() == ' ')
-      word.remove_suffix(1);
+    while (!word.empty() && word.front() == ' ') word.remove_prefix(1);
+    while (!word.empty() && word.back() == ' ') word.remove_suffix(1);
     found.emplace_back(word);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
@@ -53,23 +51,26 @@ bool number_fits(const kafka_property& property, const std::string& text) {
 
 bool fits(const kafka_property& property, const std::string& text) {
   switch (property.kind) {
-    case property_kind::text: return !text.empty();
-    case property_kind::integer:
-    case property_kind::real: return number_fits(property, text);
-    case property_kind::boolean: return text == "true" || text == "false";
-    case property_kind::choice: return one_of(text, property.choices);
-    case property_kind::list: {
-      auto items = words(text, ',');
-      return !items.empty() && text.back() != ',' &&
-             std::all_of(items.begin(), items.end(), [&](const auto& item) { return one_of(item, property.choices); });
-    }
+  case property_kind::text:
+    return !text.empty();
+  case property_kind::integer:
+  case property_kind::real:
+    return number_fits(property, text);
+  case property_kind::boolean:
+    return text == "true" || text == "false";
+  case property_kind::choice:
+    return one_of(text, property.choices);
+  case property_kind::list: {
+    auto items = words(text, ',');
+    return !items.empty() && text.back() != ',' &&
+           std::all_of(items.begin(), items.end(), [&](const auto& item) { return one_of(item, property.choices); });
+  }
   }
   return false;
 }
 
 std::string as_text(const json::value& value) {
-  if (value.IsString())
-    return std::string(json::string_of(value));
+  if (value.IsString()) return std::string(json::string_of(value));
   return json::to_text(value);
 }
 
@@ -87,11 +88,11 @@ const refused_property* find_refused(std::string_view name) {
 
 std::string unknown_text(std::string_view name) {
   std::vector<std::string> known;
-  for (const auto& property : allowed_properties())
-    known.emplace_back(property.name);
+  for (const auto& property : allowed_properties()) known.emplace_back(property.name);
   auto nearest = nearest_name(name, known);
-  return nearest.empty() ? "is not a property that Troupe passes to librdkafka; `troupe config schema --markdown` lists them"
-                         : fmt::format("unknown property; did you mean {}?", nearest);
+  return nearest.empty()
+             ? "is not a property that Troupe passes to librdkafka; `troupe config schema --markdown` lists them"
+             : fmt::format("unknown property; did you mean {}?", nearest);
 }
 
 using properties = std::map<std::string, std::string>;
@@ -106,14 +107,14 @@ void check_security(const properties& kafka, problem_list& problems) {
   auto protocol = value("security.protocol");
   bool sasl = protocol == "sasl_ssl" || protocol == "sasl_plaintext";
   bool has_mechanism = kafka.count("sasl.mechanism") + kafka.count("sasl.mechanisms") != 0;
-  if (problems.concerns("kafka.security.protocol"))
-    return;
+  if (problems.concerns("kafka.security.protocol")) return;
   for (const char* name : {"sasl.username", "sasl.password"}) {
     auto place = json::member_path("kafka", name);
     if (sasl && kafka.count(name) == 0 && !problems.concerns(place))
       problems.add(place, fmt::format("is required with security.protocol {}", protocol));
     if (!sasl && kafka.count(name) != 0)
-      problems.add(place, "has no effect without security.protocol sasl_ssl or sasl_plaintext; add that or remove this");
+      problems.add(place,
+                   "has no effect without security.protocol sasl_ssl or sasl_plaintext; add that or remove this");
   }
   bool mechanism_wrong = problems.concerns("kafka.sasl.mechanism") || problems.concerns("kafka.sasl.mechanisms");
   if (sasl && !has_mechanism && !mechanism_wrong)
@@ -130,13 +131,18 @@ void check_security(const properties& kafka, problem_list& problems) {
 
 std::string allowed_text(const kafka_property& property) {
   switch (property.kind) {
-    case property_kind::text: return "a string that is not empty";
-    case property_kind::integer: return fmt::format("an integer from {:.0f} to {:.0f}", property.low, property.high);
-    case property_kind::real: return fmt::format("a number from {:.0f} to {:.0f}", property.low, property.high);
-    case property_kind::boolean: return "true or false";
-    case property_kind::choice: return fmt::format("one of {}", fmt::join(words(property.choices, ' '), ", "));
-    case property_kind::list:
-      return fmt::format("some of {}, with commas between", fmt::join(words(property.choices, ' '), ", "));
+  case property_kind::text:
+    return "a string that is not empty";
+  case property_kind::integer:
+    return fmt::format("an integer from {:.0f} to {:.0f}", property.low, property.high);
+  case property_kind::real:
+    return fmt::format("a number from {:.0f} to {:.0f}", property.low, property.high);
+  case property_kind::boolean:
+    return "true or false";
+  case property_kind::choice:
+    return fmt::format("one of {}", fmt::join(words(property.choices, ' '), ", "));
+  case property_kind::list:
+    return fmt::format("some of {}, with commas between", fmt::join(words(property.choices, ' '), ", "));
   }
   return {};
 }
@@ -144,8 +150,7 @@ std::string allowed_text(const kafka_property& property) {
 std::map<std::string, std::string> read_kafka_properties(const json::value& section, const origins& expanded,
                                                          problem_list& problems) {
   std::map<std::string, std::string> kafka;
-  if (!section.IsObject())
-    return kafka;
+  if (!section.IsObject()) return kafka;
   for (const auto& member : section.GetObject()) {
     std::string name(json::string_of(member.name));
     auto place = json::member_path("kafka", name);

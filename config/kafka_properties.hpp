@@ -1,6 +1,7 @@
 #pragma once
 // Which properties of librdkafka a config may hold. An allow-list: some of the others run commands, load code or fetch
-// addresses, and some belong to Troupe, whose guarantees would break. Internal to config/, and read by its documentation.
+// addresses, and some belong to Troupe, whose guarantees would break. Internal to config/, and read by its
+// documentation.
 
 #include <cstdint>
 #include <map>
@@ -16,13 +17,14 @@ namespace troupe::config {
 
 enum class property_kind { text, integer, real, boolean, choice, list };
 
-/// A property that may be set. `low` and `high` are librdkafka's bounds; `choices` is for choice (one of) and list (some of).
+/// A property that may be set. `low` and `high` are librdkafka's bounds; `choices` is for choice (one of) and list
+/// (some of).
 struct kafka_property {
   std::string_view name;
   property_kind kind = property_kind::text;
   double low = 0, high = 0;
-  std::string_view choices;       ///< with spaces between
-  std::string_view description;   ///< one sentence
+  std::string_view choices;     ///< with spaces between
+  std::string_view description; ///< one sentence
 };
 
 /// A property that is refused by name, and why: the sentence ends "... is refused: <reason>".

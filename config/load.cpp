@@ -28,14 +28,11 @@ void apply_options(json::document& doc, const load_options& options, problem_lis
     attempt.CopyFrom(doc, attempt.GetAllocator());
     auto before = problems.size();
     apply_set(attempt, assignment, problems);
-    if (problems.size() == before)
-      doc.Swap(attempt);
+    if (problems.size() == before) doc.Swap(attempt);
   }
-  if (!options.node_name)
-    return;
+  if (!options.node_name) return;
   auto& memory = doc.GetAllocator();
-  if (json::find(doc, "node") == nullptr)
-    json::put(doc, "node", json::value(rapidjson::kObjectType), memory);
+  if (json::find(doc, "node") == nullptr) json::put(doc, "node", json::value(rapidjson::kObjectType), memory);
   if (auto* node = json::find(doc, "node"); node->IsObject())
     json::put(*node, "name", json::make_string(*options.node_name, memory), memory);
 }
@@ -56,12 +53,12 @@ std::string fingerprint_of(const config& loaded) {
   XXH128_canonical_t bytes;
   XXH128_canonicalFromHash(&bytes, XXH3_128bits(text.data(), text.size()));
   std::string hex;
-  for (unsigned char byte : bytes.digest)
-    hex += fmt::format("{:02x}", byte);
+  for (unsigned char byte : bytes.digest) hex += fmt::format("{:02x}", byte);
   return hex;
 }
 
-result<config> load(std::string_view text, const std::string& origin, bool others_may_read, const load_options& options) {
+result<config> load(std::string_view text, const std::string& origin, bool others_may_read,
+                    const load_options& options) {
   auto parsed = json::parse(text);
   if (!parsed) {
     std::vector<std::string> lines;
@@ -71,10 +68,8 @@ result<config> load(std::string_view text, const std::string& origin, bool other
   }
   auto& doc = *parsed;
   problem_list problems;
-  if (!doc.IsObject())
-    return fail(errc::invalid, fmt::format("{}: an object (text in braces) is expected", origin));
-  if (others_may_read)
-    find_open_secrets(doc, "", problems);
+  if (!doc.IsObject()) return fail(errc::invalid, fmt::format("{}: an object (text in braces) is expected", origin));
+  if (others_may_read) find_open_secrets(doc, "", problems);
   apply_options(doc, options, problems);
   const environment_lookup from_process = process_environment;
   auto expanded = expand(doc, options.environment ? options.environment : from_process, problems);
@@ -85,14 +80,14 @@ result<config> load(std::string_view text, const std::string& origin, bool other
   fill_defaults(doc, schema_root(), doc.GetAllocator());
   auto loaded = to_config(doc, expanded, problems);
   check_meaning(loaded, problems);
-  if (!problems.empty())
-    return fail(errc::invalid, problems.render(origin));
+  if (!problems.empty()) return fail(errc::invalid, problems.render(origin));
   loaded.fingerprint = fingerprint_of(loaded);
   return loaded;
 }
 
 /// No exception leaves this folder: the libraries below allocate, and valijson's regular expressions throw.
-result<config> guarded(std::string_view text, const std::string& origin, bool others_may_read, const load_options& options) {
+result<config> guarded(std::string_view text, const std::string& origin, bool others_may_read,
+                       const load_options& options) {
   try {
     return load(text, origin, others_may_read, options);
   } catch (const std::exception& failure) {
@@ -104,8 +99,7 @@ result<config> guarded(std::string_view text, const std::string& origin, bool ot
 
 result<config> load_file(const std::string& path, const load_options& options) {
   auto file = read_file(path, config_file_bytes_max);
-  if (!file)
-    return tl::make_unexpected(file.error());
+  if (!file) return tl::make_unexpected(file.error());
   return guarded(file->bytes, path, file->others_may_read, options);
 }
 
@@ -117,8 +111,7 @@ result<config> load_text(std::string_view text, const std::string& origin, const
 
 std::string summary(const config& loaded) {
   std::vector<std::string> names;
-  for (const auto& pipeline : loaded.pipelines)
-    names.push_back(pipeline.name);
+  for (const auto& pipeline : loaded.pipelines) names.push_back(pipeline.name);
   return fmt::format("cluster {}, {} pipeline{} ({}), fingerprint {}", loaded.cluster.name, names.size(),
                      names.size() == 1 ? "" : "s", fmt::join(names, ", "), loaded.fingerprint);
 }

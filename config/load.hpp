@@ -1,7 +1,8 @@
 #pragma once
-// Reads a cluster config file and everything else that cli/ does with one. Called from main() and from tests, before any
-// actor exists; nothing here is kept between calls, and nothing logs. Errors are values: `error::message` has one line for
-// each thing that is wrong, all of them found in one go, as far as the text is JSON at all. A secret is never part of one.
+// Reads a cluster config file and everything else that cli/ does with one. Called from main() and from tests, before
+// any actor exists; nothing here is kept between calls, and nothing logs. Errors are values: `error::message` has one
+// line for each thing that is wrong, all of them found in one go, as far as the text is JSON at all. A secret is never
+// part of one.
 
 #include <functional>
 #include <optional>
@@ -26,8 +27,8 @@ struct load_options {
   std::function<std::optional<std::string>(const std::string&)> environment;
 };
 
-/// Reads, checks and converts the file at `path`. errc::not_found or unavailable where it can't be read, invalid where it
-/// is wrong in any way. The file must be a regular one (a symbolic link to one is fine) of at most 1 MiB.
+/// Reads, checks and converts the file at `path`. errc::not_found or unavailable where it can't be read, invalid where
+/// it is wrong in any way. The file must be a regular one (a symbolic link to one is fine) of at most 1 MiB.
 result<config> load_file(const std::string& path, const load_options& options = {});
 
 /// The same for a text; `origin` stands for the file's name in errors.
@@ -40,8 +41,8 @@ std::string summary(const config& loaded);
 /// replaced by "<redacted>".
 std::string show(const config& loaded);
 
-/// What `config::fingerprint` is computed over: `cluster` and `pipelines` in force, sorted keys, no spaces. Two nodes whose
-/// fingerprints differ can show where by comparing these.
+/// What `config::fingerprint` is computed over: `cluster` and `pipelines` in force, sorted keys, no spaces. Two nodes
+/// whose fingerprints differ can show where by comparing these.
 std::string fingerprinted_json(const config& loaded);
 
 /// `troupe config schema`: config/schema.json as it was at build time (JSON Schema, draft 7).

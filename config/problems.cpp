@@ -12,8 +12,7 @@ constexpr std::size_t reported_max = 100;
 
 /// `inner` is `outer` or lies inside it.
 bool inside(std::string_view inner, std::string_view outer) {
-  if (outer.empty())
-    return true;
+  if (outer.empty()) return true;
   return inner.substr(0, outer.size()) == outer &&
          (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
 }
@@ -21,22 +20,19 @@ bool inside(std::string_view inner, std::string_view outer) {
 std::string folded(std::string_view name) {
   std::string result;
   for (char c : name)
-    if (c != '.' && c != '_' && c != '-')
-      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (c != '.' && c != '_' && c != '-') result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return result;
 }
 
 /// Edits that turn a into b: insert, delete, replace, swap neighbours.
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j)
-    last[j] = j;
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
     now[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
       now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        now[j] = std::min(now[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], before[j - 2] + 1);
     }
     std::swap(before, last);
     std::swap(last, now);
@@ -47,18 +43,14 @@ std::size_t distance(const std::string& a, const std::string& b) {
 } // namespace
 
 void problem_list::add(const std::string& path, std::string what) {
-  if (places_.insert(path).second || path.empty())
-    entries_.push_back({path, std::move(what)});
+  if (places_.insert(path).second || path.empty()) entries_.push_back({path, std::move(what)});
 }
 
-bool problem_list::holds(const std::string& path) const {
-  return places_.count(path) != 0;
-}
+bool problem_list::holds(const std::string& path) const { return places_.count(path) != 0; }
 
 bool problem_list::concerns(const std::string& path) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const entry& e) {
-    return inside(e.path, path) || (!e.path.empty() && inside(path, e.path));
-  });
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const entry& e) { return inside(e.path, path) || (!e.path.empty() && inside(path, e.path)); });
 }
 
 std::string problem_list::render(const std::string& origin) const {
@@ -67,8 +59,7 @@ std::string problem_list::render(const std::string& origin) const {
     const auto& [path, what] = entries_[i];
     text += fmt::format("{}{}: {}{}{}", i == 0 ? "" : "\n", origin, path, path.empty() ? "" : ": ", what);
   }
-  if (entries_.size() > reported_max)
-    text += fmt::format("\n{}: and {} more", origin, entries_.size() - reported_max);
+  if (entries_.size() > reported_max) text += fmt::format("\n{}: and {} more", origin, entries_.size() - reported_max);
   return text;
 }
 

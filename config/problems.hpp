@@ -27,13 +27,15 @@ public:
   [[nodiscard]] std::string render(const std::string& origin) const;
 
 private:
-  struct entry { std::string path, what; };
+  struct entry {
+    std::string path, what;
+  };
   std::vector<entry> entries_;
   std::unordered_set<std::string> places_;
 };
 
-/// The candidate that `name` was probably meant to be, or "". Case and the separators . _ - do not count as differences, so
-/// commitIntervalMs finds commit.interval.ms.
+/// The candidate that `name` was probably meant to be, or "". Case and the separators . _ - do not count as
+/// differences, so commitIntervalMs finds commit.interval.ms.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 } // namespace troupe::config

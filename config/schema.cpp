@@ -18,8 +18,7 @@ constexpr std::size_t shown_max = 80;
 bool split_offsets_text(json::value& option, const std::string& path, json::allocator& memory, problem_list& problems) {
   auto text = json::string_of(option);
   auto begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos || text[begin] != '{')
-    return false;
+  if (begin == std::string_view::npos || text[begin] != '{') return false;
   auto parsed = json::parse(text);
   if (!parsed) {
     problems.add(path, fmt::format("the string holds an object that can't be read: {}", parsed.error().front().what));
@@ -35,10 +34,8 @@ void split_list(json::value& option, json::allocator& memory) {
   for (std::size_t begin = 0; begin <= text.size();) {
     auto end = std::min(text.find(',', begin), text.size());
     auto item = std::string_view(text).substr(begin, end - begin);
-    while (!item.empty() && std::isspace(static_cast<unsigned char>(item.front())))
-      item.remove_prefix(1);
-    while (!item.empty() && std::isspace(static_cast<unsigned char>(item.back())))
-      item.remove_suffix(1);
+    while (!item.empty() && std::isspace(static_cast<unsigned char>(item.front()))) item.remove_prefix(1);
+    while (!item.empty() && std::isspace(static_cast<unsigned char>(item.back()))) item.remove_suffix(1);
     option.PushBack(json::make_string(item, memory), memory);
     begin = end + 1;
   }
@@ -48,8 +45,7 @@ std::vector<std::string> types_of(const json::value& node) {
   std::vector<std::string> types;
   if (const auto* type = json::find(node, "type")) {
     if (type->IsArray())
-      for (const auto& one : type->GetArray())
-        types.emplace_back(json::string_of(one));
+      for (const auto& one : type->GetArray()) types.emplace_back(json::string_of(one));
     else
       types.emplace_back(json::string_of(*type));
   }
@@ -74,8 +70,7 @@ const json::value& schema_root() {
 
 const json::value& resolved(const json::value& node) {
   const auto* reference = json::find(node, "$ref");
-  if (reference == nullptr)
-    return node;
+  if (reference == nullptr) return node;
   rapidjson::Pointer pointer(reference->GetString(), reference->GetStringLength());
   const auto* target = pointer.Get(schema_root());
   TROUPE_ASSERT(target != nullptr);
@@ -85,8 +80,7 @@ const json::value& resolved(const json::value& node) {
 const json::value* member_schema(const json::value& node, std::string_view key) {
   const auto& object = resolved(node);
   if (const auto* properties = json::find(object, "properties"))
-    if (const auto* own = json::find(*properties, key))
-      return own;
+    if (const auto* own = json::find(*properties, key)) return own;
   const auto* others = json::find(object, "additionalProperties");
   return others != nullptr && others->IsObject() ? others : nullptr;
 }
@@ -98,12 +92,10 @@ bool has_type(const json::value& node, std::string_view type) {
 
 std::string allowed_text(const json::value& from) {
   const auto& node = resolved(from);
-  if (const auto* words = json::find(node, "x-allowed"))
-    return std::string(json::string_of(*words));
+  if (const auto* words = json::find(node, "x-allowed")) return std::string(json::string_of(*words));
   if (const auto* choices = json::find(node, "enum")) {
     std::vector<std::string> names;
-    for (const auto& choice : choices->GetArray())
-      names.emplace_back(json::string_of(choice));
+    for (const auto& choice : choices->GetArray()) names.emplace_back(json::string_of(choice));
     return fmt::format("one of {}", fmt::join(names, ", "));
   }
   auto types = types_of(node);
@@ -114,16 +106,13 @@ std::string allowed_text(const json::value& from) {
                        unit == nullptr ? std::string() : fmt::format(" ({})", json::string_of(*unit)));
   }
   if (types.size() == 1) {
-    if (types[0] == "boolean")
-      return "true or false";
+    if (types[0] == "boolean") return "true or false";
     if (types[0] == "string") {
       auto longest = number_text(node, "maxLength");
-      if (!longest.empty())
-        return fmt::format("a string of at most {} characters", longest);
+      if (!longest.empty()) return fmt::format("a string of at most {} characters", longest);
       return json::find(node, "minLength") != nullptr ? "a string that is not empty" : "a string";
     }
-    if (types[0] == "object")
-      return "an object (a section in braces)";
+    if (types[0] == "object") return "an object (a section in braces)";
     if (types[0] == "array") {
       auto least = number_text(node, "minItems"), most = number_text(node, "maxItems");
       return fmt::format("an array of {} to {} elements", least.empty() ? "0" : least, most);
@@ -133,23 +122,21 @@ std::string allowed_text(const json::value& from) {
 }
 
 bool is_secret(std::string_view path) {
-  if (path.substr(0, 6) != "kafka." && path.substr(0, 5) != "node.")
-    return false;
+  if (path.substr(0, 6) != "kafka." && path.substr(0, 5) != "node.") return false;
   std::string name(path);
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   for (const char* part : {"password", "passphrase", "secret", "token", "credential", "jwt", "key.pem"})
-    if (name.find(part) != std::string::npos)
-      return true;
+    if (name.find(part) != std::string::npos) return true;
   return false;
 }
 
 bool is_redacted(std::string_view path) {
-  return is_secret(path) || (path.substr(0, 6) == "kafka." && path.size() > 10 && path.substr(path.size() - 4) == ".pem");
+  return is_secret(path) ||
+         (path.substr(0, 6) == "kafka." && path.size() > 10 && path.substr(path.size() - 4) == ".pem");
 }
 
 std::string shown_value(const std::string& path, const json::value& value, const origins& expanded) {
-  if (is_redacted(path))
-    return std::string(redacted_text);
+  if (is_redacted(path)) return std::string(redacted_text);
   // What was split or parsed out of an expanded string lies inside its place.
   for (auto place = path; !place.empty();) {
     if (auto found = expanded.find(place); found != expanded.end())
@@ -162,8 +149,7 @@ std::string shown_value(const std::string& path, const json::value& value, const
 
 void normalize(json::document& doc, problem_list& problems) {
   auto* pipelines = json::find(doc, "pipelines");
-  if (pipelines == nullptr || !pipelines->IsArray())
-    return;
+  if (pipelines == nullptr || !pipelines->IsArray()) return;
   auto& memory = doc.GetAllocator();
   for (rapidjson::SizeType i = 0; i < pipelines->Size(); ++i) {
     auto& pipeline = (*pipelines)[i];
@@ -208,13 +194,11 @@ void apply_aliases(json::value& value, const json::value& from, const std::strin
     return;
   }
   const auto* properties = json::find(node, "properties");
-  if (!value.IsObject() || properties == nullptr)
-    return;
+  if (!value.IsObject() || properties == nullptr) return;
   for (const auto& property : properties->GetObject()) {
     auto name = json::string_of(property.name);
     auto* present = json::find(value, name);
-    if (present == nullptr)
-      continue;
+    if (present == nullptr) continue;
     const auto* alias = json::find(property.value, "x-alias-of");
     if (alias == nullptr) {
       apply_aliases(*present, property.value, json::member_path(path, name), memory, problems);
@@ -222,7 +206,8 @@ void apply_aliases(json::value& value, const json::value& from, const std::strin
     }
     auto real = json::string_of(*alias);
     if (json::find(value, real) != nullptr) {
-      problems.add(json::member_path(path, name), fmt::format("is another name for {}, which is given too; remove one", real));
+      problems.add(json::member_path(path, name),
+                   fmt::format("is another name for {}, which is given too; remove one", real));
     } else {
       json::value moved(*present, memory);
       json::put(value, real, std::move(moved), memory);
@@ -235,16 +220,13 @@ void fill_defaults(json::value& value, const json::value& from, json::allocator&
   const auto& node = resolved(from);
   if (value.IsArray()) {
     if (const auto* items = json::find(node, "items"))
-      for (auto& element : value.GetArray())
-        fill_defaults(element, *items, memory);
+      for (auto& element : value.GetArray()) fill_defaults(element, *items, memory);
     return;
   }
   const auto* properties = json::find(node, "properties");
-  if (!value.IsObject() || properties == nullptr)
-    return;
+  if (!value.IsObject() || properties == nullptr) return;
   for (const auto& property : properties->GetObject()) {
-    if (json::find(property.value, "x-alias-of") != nullptr)
-      continue;
+    if (json::find(property.value, "x-alias-of") != nullptr) continue;
     auto name = json::string_of(property.name);
     const auto& option = resolved(property.value);
     if (auto* present = json::find(value, name)) {

@@ -1,7 +1,7 @@
 #pragma once
-// What config/schema.json says, applied to a document: checks, defaults, other names, places for --set. Keywords of our own
-// in it: x-unit, x-agree (inherited by what is inside), x-allowed (the bounds in words), x-default-text, x-alias-of, x-secret.
-// Internal to config/.
+// What config/schema.json says, applied to a document: checks, defaults, other names, places for --set. Keywords of our
+// own in it: x-unit, x-agree (inherited by what is inside), x-allowed (the bounds in words), x-default-text,
+// x-alias-of, x-secret. Internal to config/.
 
 #include <map>
 #include <string>
@@ -40,8 +40,8 @@ inline constexpr std::string_view redacted_text = "<redacted>";
 /// How a value is quoted in a message: short, without what is secret or came out of a ${...}.
 std::string shown_value(const std::string& path, const json::value& value, const origins& expanded);
 
-/// Rewrites the spellings that mean the same into one, before checking: a comma list in `subscribe`, offsets given as an
-/// object inside a string. Reports what can't be read.
+/// Rewrites the spellings that mean the same into one, before checking: a comma list in `subscribe`, offsets given as
+/// an object inside a string. Reports what can't be read.
 void normalize(json::document& doc, problem_list& problems);
 
 /// Reports all that the schema does not allow.

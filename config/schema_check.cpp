@@ -1,5 +1,5 @@
-// Judged by valijson, told by us: valijson says which places are wrong, all of them; the sentence comes from the schema, which
-// knows what would be right.
+// Judged by valijson, told by us: valijson says which places are wrong, all of them; the sentence comes from the
+// schema, which knows what would be right.
 
 #if defined(__GNUC__) && !defined(__clang__)
 // GCC 12 with AddressSanitizer takes std::regex's own states for uninitialized (GCC bug 105562).
@@ -28,7 +28,7 @@ constexpr std::size_t suggestions_max = 100;
 
 const valijson::Schema& compiled_schema() {
   static const valijson::Schema* const compiled = [] {
-    auto* target = new valijson::Schema;   // lives as long as the process, like every static
+    auto* target = new valijson::Schema; // lives as long as the process, like every static
     valijson::SchemaParser parser;
     valijson::adapters::RapidJsonAdapter adapter(schema_root());
     parser.populateSchema(adapter, *target);
@@ -49,15 +49,13 @@ bool step(place& at, const std::string& token) {
   if (at.value->IsArray()) {
     auto index = std::stoul(name);
     const auto* items = json::find(resolved(*at.node), "items");
-    if (index >= at.value->Size() || items == nullptr)
-      return false;
+    if (index >= at.value->Size() || items == nullptr) return false;
     at = {json::element_path(at.path, index), &(*at.value)[static_cast<rapidjson::SizeType>(index)], items};
     return true;
   }
   const auto* member = json::find(*at.value, name);
   const auto* node = member_schema(*at.node, name);
-  if (member == nullptr || node == nullptr)
-    return false;
+  if (member == nullptr || node == nullptr) return false;
   at = {json::member_path(at.path, name), member, node};
   return true;
 }
@@ -65,23 +63,20 @@ bool step(place& at, const std::string& token) {
 std::vector<std::string> names_in(const json::value& node) {
   std::vector<std::string> names;
   if (const auto* properties = json::find(resolved(node), "properties"))
-    for (const auto& property : properties->GetObject())
-      names.emplace_back(json::string_of(property.name));
+    for (const auto& property : properties->GetObject()) names.emplace_back(json::string_of(property.name));
   return names;
 }
 
 /// Where else the schema has an option of that name: "node", "pipelines[]"; "" if nowhere.
 std::string home_of(std::string_view name, const json::value& from, const std::string& path) {
   const auto& node = resolved(from);
-  if (const auto* items = json::find(node, "items"))
-    return home_of(name, *items, path + "[]");
+  if (const auto* items = json::find(node, "items")) return home_of(name, *items, path + "[]");
   const auto* properties = json::find(node, "properties");
-  if (properties == nullptr)
-    return {};
-  if (!path.empty() && json::find(*properties, name) != nullptr)
-    return path;
+  if (properties == nullptr) return {};
+  if (!path.empty() && json::find(*properties, name) != nullptr) return path;
   for (const auto& property : properties->GetObject())
-    if (auto home = home_of(name, property.value, json::member_path(path, json::string_of(property.name))); !home.empty())
+    if (auto home = home_of(name, property.value, json::member_path(path, json::string_of(property.name)));
+        !home.empty())
       return home;
   return {};
 }
@@ -90,8 +85,7 @@ void report_unknown(const place& at, problem_list& problems) {
   auto known = names_in(*at.node);
   for (const auto& member : at.value->GetObject()) {
     std::string name(json::string_of(member.name));
-    if (member_schema(*at.node, name) != nullptr)
-      continue;
+    if (member_schema(*at.node, name) != nullptr) continue;
     std::string hint;
     if (problems.size() < suggestions_max) {
       auto nearest = nearest_name(name, known);
@@ -110,8 +104,7 @@ void report_unknown(const place& at, problem_list& problems) {
 void report_missing(const place& at, problem_list& problems) {
   for (const auto& name : json::find(resolved(*at.node), "required")->GetArray()) {
     auto key = json::string_of(name);
-    if (json::find(*at.value, key) != nullptr)
-      continue;
+    if (json::find(*at.value, key) != nullptr) continue;
     const auto* option = member_schema(*at.node, key);
     auto allowed = option == nullptr ? std::string("a string") : allowed_text(*option);
     problems.add(json::member_path(at.path, key), fmt::format("is required: {}", allowed));
@@ -128,7 +121,8 @@ void cut_excess(json::value& value, const json::value& from, const std::string& 
   } else if (value.IsArray()) {
     const auto* most = json::find(node, "maxItems");
     if (most != nullptr && value.Size() > most->GetUint64()) {
-      problems.add(path, fmt::format("an array of {} elements is not allowed; at most {}", value.Size(), most->GetUint64()));
+      problems.add(path,
+                   fmt::format("an array of {} elements is not allowed; at most {}", value.Size(), most->GetUint64()));
       value.Clear();
     }
     if (const auto* items = json::find(node, "items"))
@@ -145,22 +139,18 @@ bool starts_with(const std::string& text, std::string_view with) { return text.c
 
 /// What stands where a section belongs may be a secret that has lost its name, so only its kind is told.
 std::string shown(const place& at, const origins& expanded) {
-  if (json::find(resolved(*at.node), "properties") == nullptr)
-    return shown_value(at.path, *at.value, expanded);
-  if (at.value->IsString())
-    return "a string";
+  if (json::find(resolved(*at.node), "properties") == nullptr) return shown_value(at.path, *at.value, expanded);
+  if (at.value->IsString()) return "a string";
   return at.value->IsArray() ? "an array" : at.value->IsNumber() ? "a number" : json::to_text(*at.value);
 }
 
 void report(const valijson::ValidationResults::Error& finding, const json::document& doc, const origins& expanded,
             problem_list& problems) {
   // Said of every section around a wrong value; the value itself has been reported.
-  if (starts_with(finding.description, "Failed to validate "))
-    return;
+  if (starts_with(finding.description, "Failed to validate ")) return;
   place at{"", &doc, &schema_root()};
   for (std::size_t i = 1; i < finding.context.size(); ++i)
-    if (!step(at, finding.context[i]))
-      return problems.add(at.path, "is not allowed: " + finding.description);
+    if (!step(at, finding.context[i])) return problems.add(at.path, "is not allowed: " + finding.description);
   if (starts_with(finding.description, "Object contains a property that could not"))
     report_unknown(at, problems);
   else if (starts_with(finding.description, "Missing required property"))
@@ -177,12 +167,9 @@ void validate(json::document& doc, const origins& expanded, problem_list& proble
     valijson::Validator validator(valijson::Validator::kStrongTypes);
     valijson::adapters::RapidJsonAdapter target(doc);
     valijson::ValidationResults findings;
-    if (validator.validate(compiled_schema(), target, &findings))
-      return;
-    for (const auto& finding : findings)
-      report(finding, doc, expanded, problems);
-    if (problems.empty())
-      problems.add("", "does not match the schema, for a reason that could not be told");
+    if (validator.validate(compiled_schema(), target, &findings)) return;
+    for (const auto& finding : findings) report(finding, doc, expanded, problems);
+    if (problems.empty()) problems.add("", "does not match the schema, for a reason that could not be told");
   } catch (const std::exception& failure) {
     problems.add("", fmt::format("could not be checked: {}", failure.what()));
   }

@@ -9,19 +9,21 @@ namespace {
 /// Builds one object; a name given twice is a mistake of the caller.
 class builder {
 public:
-  explicit builder(json::allocator& memory) : memory_(memory), object_(rapidjson::kObjectType) {}
+  explicit builder(json::allocator& memory)
+      : memory_(memory)
+      , object_(rapidjson::kObjectType) {}
 
   builder& text(std::string_view key, std::string_view value) { return member(key, json::make_string(value, memory_)); }
 
-  template <class T>
-  builder& number(std::string_view key, T value) { return member(key, json::value(static_cast<std::int64_t>(value))); }
+  template <class T> builder& number(std::string_view key, T value) {
+    return member(key, json::value(static_cast<std::int64_t>(value)));
+  }
 
   builder& flag(std::string_view key, bool value) { return member(key, json::value(value)); }
 
   builder& list(std::string_view key, const std::vector<std::string>& items) {
     json::value array(rapidjson::kArrayType);
-    for (const auto& item : items)
-      array.PushBack(json::make_string(item, memory_), memory_);
+    for (const auto& item : items) array.PushBack(json::make_string(item, memory_), memory_);
     return member(key, std::move(array));
   }
 
@@ -57,29 +59,26 @@ void add_starting(const starting_offsets& from, builder& to, json::allocator& me
   builder topics(memory);
   for (const auto& [topic, partitions] : from.values) {
     builder offsets(memory);
-    for (const auto& [partition, offset] : partitions)
-      offsets.number(std::to_string(partition), offset);
+    for (const auto& [partition, offset] : partitions) offsets.number(std::to_string(partition), offset);
     topics.member(topic, offsets.take());
   }
-  to.member(from.at == starting_offsets::kind::timestamp ? "startingOffsetsByTimestamp" : "startingOffsets", topics.take());
+  to.member(from.at == starting_offsets::kind::timestamp ? "startingOffsetsByTimestamp" : "startingOffsets",
+            topics.take());
 }
 
 json::value output_value(const output_config& from, bool sorting, json::allocator& memory) {
   builder to(memory);
-  if (from.carry)
-    to.list("carry", *from.carry);
+  if (from.carry) to.list("carry", *from.carry);
   if (sorting) {
     // The order of the outputs matters, and would be lost with the order of keys.
     std::vector<std::string> outputs;
-    for (const auto& [name, choice] : from.prediction)
-      outputs.insert(outputs.end(), {name, choice});
+    for (const auto& [name, choice] : from.prediction) outputs.insert(outputs.end(), {name, choice});
     to.list("prediction", outputs);
   } else if (from.prediction.size() == 1 && from.prediction[0].second.empty()) {
     to.text("prediction", from.prediction[0].first);
   } else if (!from.prediction.empty()) {
     builder outputs(memory);
-    for (const auto& [name, choice] : from.prediction)
-      outputs.text(name, choice);
+    for (const auto& [name, choice] : from.prediction) outputs.text(name, choice);
     to.member("prediction", outputs.take());
   }
   to.list("headers", from.headers);
@@ -120,8 +119,7 @@ json::value pipeline_value(const pipeline_config& from, bool sorting, json::allo
 
 json::value pipelines_value(const config& from, bool sorting, json::allocator& memory) {
   json::value pipelines(rapidjson::kArrayType);
-  for (const auto& pipeline : from.pipelines)
-    pipelines.PushBack(pipeline_value(pipeline, sorting, memory), memory);
+  for (const auto& pipeline : from.pipelines) pipelines.PushBack(pipeline_value(pipeline, sorting, memory), memory);
   return pipelines;
 }
 
@@ -131,8 +129,7 @@ std::string shown(const std::string& path, const std::string& text) {
 
 json::value kafka_value(const config& from, json::allocator& memory) {
   builder to(memory);
-  for (const auto& [name, text] : from.kafka)
-    to.text(name, shown(json::member_path("kafka", name), text));
+  for (const auto& [name, text] : from.kafka) to.text(name, shown(json::member_path("kafka", name), text));
   return to.take();
 }
 
