@@ -48,18 +48,11 @@ bool has_machine_path(std::string_view line, std::string_view path) {
   return pos != std::string_view::npos && (pos == 0 || !word_char(line[pos - 1]));
 }
 
-/// A table row or a link cannot be broken, and nobody reads the source of a generated page.
-bool may_be_wide(std::string_view path, std::string_view line) {
-  if (path == "docs/configuration.md") return true;
-  if (is_code(path)) return false;
-  if (is_markdown(path)) return line.starts_with("|") || line.find("](") != std::string_view::npos;
-  return true;
-}
-
 complaints check_line(const std::string& path, std::size_t number, std::string_view line) {
   complaints found;
   const auto complain = [&](const std::string& what) { found.push_back(at(path, number, what)); };
-  if (columns(line) > line_columns_max && !may_be_wide(path, line))
+  // Only code: pages are read rendered, and data have the width that they have.
+  if (is_code(path) && columns(line) > line_columns_max)
     complain(std::to_string(columns(line)) + " columns; at most " + std::to_string(line_columns_max) +
              ", break the line");
   if (line.find('\t') != std::string_view::npos) complain("a tab; use spaces");
@@ -107,15 +100,16 @@ BOOST_AUTO_TEST_CASE(text__line_width__counts_code_points_up_to_the_limit) {
   BOOST_TEST(complains("a.cpp", "int i;\n" + std::string(121, 'x') + "\n", "a.cpp:2: 121 columns"));
   std::string accents;
   for (int i = 0; i < 120; ++i) accents += "\xC3\xA9";
-  BOOST_TEST(check_text("a.md", accents).empty());
+  BOOST_TEST(check_text("a.cpp", accents).empty());
 }
 
-BOOST_AUTO_TEST_CASE(text__wide_lines__are_allowed_where_they_cannot_be_broken) {
+BOOST_AUTO_TEST_CASE(text__wide_lines__are_found_in_code_only) {
   const std::string wide(130, 'x');
+  BOOST_TEST(check_text("a.md", wide + "\n").empty());
   BOOST_TEST(check_text("a.md", "| " + wide + " |\n").empty());
-  BOOST_TEST(check_text("a.md", "[" + wide + "](b.md)\n").empty());
   BOOST_TEST(check_text("a.json", "\"" + wide + "\"\n").empty());
-  BOOST_TEST(complains("a.md", wide, "130 columns"));
+  for (const std::string path : {"a.cpp", "a.hpp", "a.py", "a.sh", "a/CMakeLists.txt"})
+    BOOST_TEST(complains(path, wide, "130 columns"));
 }
 
 BOOST_AUTO_TEST_CASE(text__white_space__is_found) {
