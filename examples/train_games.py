@@ -5,8 +5,9 @@
     .venv/bin/python examples/train_games.py                        # writes examples/games.onnx and games_v2.onnx
     .venv/bin/python examples/train_games.py --csv games.csv        # the same from a CSV: G1,...,G10,label
 
-Without --csv the data are synthetic and seeded: G1 .. G10 say which games a user has bought (0 or 1), label says whether they
-bought the next one. games_v2.onnx is trained on other rows and regularised harder, so that its predictions differ.
+Without --csv the data are synthetic and seeded: G1 .. G10 say which games a user has bought (0 or 1), label says
+whether they bought the next one. games_v2.onnx is trained on other rows and regularised harder, so that its predictions
+differ.
 """
 import argparse
 import csv

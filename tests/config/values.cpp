@@ -60,7 +60,8 @@ BOOST_AUTO_TEST_CASE(load__minimal_config__has_every_default) {
 
 BOOST_AUTO_TEST_CASE(load__node_section_absent__has_its_defaults) {
   auto c = cfg::load_text(R"({"cluster":{"name":"a"},"kafka":{"bootstrap.servers":"k:9092"},
-    "pipelines":[{"name":"p","subscribe":["x"],"model":"m","topic":"y"}]})", "c.json");
+    "pipelines":[{"name":"p","subscribe":["x"],"model":"m","topic":"y"}]})",
+                          "c.json");
   BOOST_REQUIRE_MESSAGE(c.has_value(), c.error().message);
   BOOST_CHECK_EQUAL(c->node.listen_port, 4800);
 }
@@ -69,14 +70,16 @@ BOOST_AUTO_TEST_CASE(load__every_option_given__arrives) {
   parts from;
   from.cluster = R"("name":"a.b-c_9","heartbeat_interval_ms":100,"removal_timeout_ms":900,"lease_interval_ms":200,
     "lease_timeout_ms":700,"kafka_loss_timeout_ms":3000,"replication_factor":3)";
-  from.kafka = R"("bootstrap.servers":"k1:9092,k2:9092","linger.ms":0.5,"socket.nagle.disable":true,"client.rack":"r1")";
+  from.kafka =
+      R"("bootstrap.servers":"k1:9092,k2:9092","linger.ms":0.5,"socket.nagle.disable":true,"client.rack":"r1")";
   from.pipeline = R"x("name":"p","subscribe":["x","y"],"startingOffsets":{"x":{"0":23,"1":-1},"y":{"7":-2}},
     "failOnDataLoss":false,"group.id":"g","model":"models:/games@challenger","features":["G1","G2"],"topic":"out",
     "output":{"carry":["/user/id","t"],"prediction":{"p":"probability(yes)","l":"label","m":"model"},
       "headers":["troupe.source","troupe.model","troupe.sha256","troupe.node","troupe.lane"],"timestamp":"now"},
     "errors":{"tolerance":"none","deadletterqueue.topic.name":"dlq","deadletterqueue.context.headers.enable":false},
-    "delivery":"at_least_once","commit.interval.ms":50,"max_batch_size":64,"max_queue_delay_us":250,"max_inflight_rows":1000,
-    "max_inflight_bytes":17179869184,"max_uncommitted_rows":5000,"max_row_bytes":8388608,"max_nesting_depth":8)x";
+    "delivery":"at_least_once","commit.interval.ms":50,"max_batch_size":64,"max_queue_delay_us":250,
+    "max_inflight_rows":1000,"max_inflight_bytes":17179869184,"max_uncommitted_rows":5000,
+    "max_row_bytes":8388608,"max_nesting_depth":8)x";
   from.node = R"("name":"n1","listen":"[::1]:0","advertise":"host-1.example:4801","http":null,"scorers":4,
     "roles":["scorer"],"index":255,"tls":{"certificate":"c.pem","key":"k.pem","ca":"ca.pem","passphrase":"x"},
     "log":{"level":"trace","format":"json"})";
@@ -149,9 +152,9 @@ BOOST_AUTO_TEST_CASE(starting_offsets__spellings__mean_the_same) {
 }
 
 BOOST_AUTO_TEST_CASE(model__spellings__give_name_and_alias) {
-  for (auto [text, name, alias] : {std::tuple("games", "games", "champion"), std::tuple("games@champion", "games", "champion"),
-                                   std::tuple("models:/games@blue", "games", "blue"),
-                                   std::tuple("models:/games", "games", "champion")}) {
+  for (auto [text, name, alias] :
+       {std::tuple("games", "games", "champion"), std::tuple("games@champion", "games", "champion"),
+        std::tuple("models:/games@blue", "games", "blue"), std::tuple("models:/games", "games", "champion")}) {
     parts from;
     from.pipeline = R"("name":"p","subscribe":"a","topic":"o","model":")" + std::string(text) + "\"";
     auto c = loaded(from);
@@ -195,7 +198,8 @@ BOOST_AUTO_TEST_CASE(node_name__given_as_option__wins) {
 
 BOOST_AUTO_TEST_CASE(load__several_pipelines__keeps_their_order) {
   auto c = cfg::load_text(R"({"cluster":{"name":"a"},"kafka":{"bootstrap.servers":"k:9092"},"pipelines":[
-    {"name":"one","subscribe":"x","model":"m","topic":"y"},{"name":"two","subscribe":"y","model":"m@b","topic":"z"}]})", "c");
+    {"name":"one","subscribe":"x","model":"m","topic":"y"},{"name":"two","subscribe":"y","model":"m@b","topic":"z"}]})",
+                          "c");
   BOOST_REQUIRE_MESSAGE(c.has_value(), c.error().message);
   BOOST_CHECK_EQUAL(c->pipelines.at(0).name, "one");
   BOOST_CHECK_EQUAL(c->pipelines.at(1).group_id, "troupe.a.two");

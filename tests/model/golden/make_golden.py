@@ -4,7 +4,8 @@
     pip install -r examples/requirements.txt
     python tests/model/golden/make_golden.py
 
-<name>.onnx is the model, <name>.jsonl has a line per row: {"row":{feature:value,...},"expected":[...]} with predict_proba or predict.
+<name>.onnx is the model, <name>.jsonl has a line per row: {"row":{feature:value,...},"expected":[...]} with
+predict_proba or predict.
 Seeded: the same versions write the same files.
 """
 import json
@@ -65,19 +66,24 @@ def main():
 
     write("logistic_binary", logistic().fit(table, binary), table, COLUMNS, options=plain)
     write("logistic_zipmap", logistic().fit(table, binary), table, COLUMNS)
-    write("logistic_softmax_binary", logistic(multi_class="multinomial").fit(table, binary), table, COLUMNS, options=plain)
+    softmax = logistic(multi_class="multinomial")
+    write("logistic_softmax_binary", softmax.fit(table, binary), table, COLUMNS, options=plain)
     write("logistic_multinomial", logistic().fit(table, several), table, COLUMNS, options=plain)
     write("logistic_ovr_strings", logistic(multi_class="ovr").fit(table, names), table, COLUMNS, options=plain)
     write("logistic_strings_zipmap", logistic().fit(table, names), table, COLUMNS)
     write("linear", LinearRegression().fit(table, targets[:, 0]), table, COLUMNS)
     write("linear_two_targets", LinearRegression().fit(table, targets), table, COLUMNS)
-    write("scaled_l2", make_pipeline(StandardScaler(), Normalizer(), logistic()).fit(table, binary), table, COLUMNS, options=plain)
+    scaled = make_pipeline(StandardScaler(), Normalizer(), logistic())
+    write("scaled_l2", scaled.fit(table, binary), table, COLUMNS, options=plain)
     write("l1", make_pipeline(Normalizer("l1"), logistic()).fit(table, several), table, COLUMNS, options=plain)
-    write("one_input_per_column", make_pipeline(StandardScaler(), logistic()).fit(table, binary), table, types=columns, options=plain)
-    transform = ColumnTransformer([("s", StandardScaler(), ["income", "score"]), ("p", "passthrough", ["age", "visits"])])
-    write("column_transformer", make_pipeline(transform, logistic()).fit(frame, binary), table, types=columns, options=plain)
+    separate = make_pipeline(StandardScaler(), logistic())
+    write("one_input_per_column", separate.fit(table, binary), table, types=columns, options=plain)
+    steps = [("s", StandardScaler(), ["income", "score"]), ("p", "passthrough", ["age", "visits"])]
+    transformed = make_pipeline(ColumnTransformer(steps), logistic())
+    write("column_transformer", transformed.fit(frame, binary), table, types=columns, options=plain)
     counts = np.round(table)
-    write("integers", logistic().fit(counts, binary), counts, COLUMNS, types=[("X", Int64TensorType([None, 4]))], options=plain)
+    integers = [("X", Int64TensorType([None, 4]))]
+    write("integers", logistic().fit(counts, binary), counts, COLUMNS, types=integers, options=plain)
 
 
 if __name__ == "__main__":
