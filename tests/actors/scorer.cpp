@@ -27,8 +27,7 @@ door_actor::behavior_type door(door_actor::pointer self, std::shared_ptr<std::ve
             got->push_back(offer);
             BOOST_CHECK(self->current_sender() != nullptr);
           },
-          [](const heartbeat&) {},
-          [](const change_request&) { return change_reply{}; },
+          [](const heartbeat&) {}, [](const change_request&) { return change_reply{}; },
           [](const admin_request&) { return admin_reply{}; }};
 }
 

@@ -33,11 +33,12 @@ struct folder {
 BOOST_AUTO_TEST_SUITE(options)
 
 BOOST_AUTO_TEST_CASE(set__places__are_found) {
-  auto c = loaded(with_sets({"cluster.name=other", "pipelines.0.topic=x", "pipelines.0.commit.interval.ms=7", "kafka.linger.ms=2",
-                             "kafka.bootstrap.servers=k:1", "node.scorers=4", "node.log.level=debug", "node.http=null",
-                             "pipelines.0.errors.deadletterqueue.topic.name=d", "pipelines.0.subscribe=[\"a\",\"b\"]",
-                             "pipelines.0.output.carry.0=f", "pipelines.0.startingOffsets.a.0=5",
-                             "pipelines.0.output.prediction.p=label", "node.roles.0=scorer"}));
+  auto c = loaded(
+      with_sets({"cluster.name=other", "pipelines.0.topic=x", "pipelines.0.commit.interval.ms=7", "kafka.linger.ms=2",
+                 "kafka.bootstrap.servers=k:1", "node.scorers=4", "node.log.level=debug", "node.http=null",
+                 "pipelines.0.errors.deadletterqueue.topic.name=d", "pipelines.0.subscribe=[\"a\",\"b\"]",
+                 "pipelines.0.output.carry.0=f", "pipelines.0.startingOffsets.a.0=5",
+                 "pipelines.0.output.prediction.p=label", "node.roles.0=scorer"}));
   BOOST_CHECK_EQUAL(c.cluster.name, "other");
   const auto& p = c.pipelines[0];
   BOOST_CHECK_EQUAL(p.topic, "x");
@@ -57,7 +58,8 @@ BOOST_AUTO_TEST_CASE(set__places__are_found) {
 
 BOOST_AUTO_TEST_CASE(set__later__wins_and_appends) {
   BOOST_CHECK_EQUAL(loaded(with_sets({"node.scorers=4", "node.scorers=5"})).node.scorers, 5u);
-  auto c = loaded(with_sets({R"(pipelines.1={"name":"q","subscribe":"s","model":"m","topic":"t"})", "pipelines.1.topic=u"}));
+  auto c =
+      loaded(with_sets({R"(pipelines.1={"name":"q","subscribe":"s","model":"m","topic":"t"})", "pipelines.1.topic=u"}));
   BOOST_CHECK_EQUAL(c.pipelines.at(1).topic, "u");
 }
 
@@ -69,7 +71,10 @@ BOOST_AUTO_TEST_CASE(set__text_that_looks_like_json__stays_text_where_only_text_
 }
 
 BOOST_AUTO_TEST_CASE(set__wrong__says_which) {
-  struct { const char* set; const char* says; } cases[] = {
+  struct {
+    const char* set;
+    const char* says;
+  } cases[] = {
       {"", "must be NAME=VALUE"},
       {"node.scorers", "--set node.scorers: must be NAME=VALUE"},
       {"=5", "must be NAME=VALUE"},
@@ -77,7 +82,8 @@ BOOST_AUTO_TEST_CASE(set__wrong__says_which) {
       {"a.=5", "must be NAME=VALUE"},
       {"node.scorrers=5", "node.scorrers: unknown option; did you mean scorers?"},
       {"nodes.scorers=5", "unknown option"},
-      {"pipelines.0.comit.interval.ms=5", "pipelines[0].comit.interval.ms: unknown option; did you mean commit.interval.ms?"},
+      {"pipelines.0.comit.interval.ms=5",
+       "pipelines[0].comit.interval.ms: unknown option; did you mean commit.interval.ms?"},
       {"pipelines.x.topic=5", "--set pipelines.x.topic: pipelines is an array; name an element by its number"},
       {"pipelines.2.topic=5", "pipelines has 1 elements; the next is 1"},
       {"pipelines.-1.topic=5", "name an element by its number"},
@@ -98,8 +104,7 @@ BOOST_AUTO_TEST_CASE(set__wrong__says_which) {
   }
   BOOST_CHECK(contains(refusal(with_sets({std::string(100'000, 'a') + "=1"})), "must be NAME=VALUE"));
   std::string deep = "node";
-  for (int i = 0; i < 200; ++i)
-    deep += ".a";
+  for (int i = 0; i < 200; ++i) deep += ".a";
   BOOST_CHECK(contains(refusal(with_sets({deep + "=1"})), "must be NAME=VALUE"));
 }
 
@@ -171,9 +176,10 @@ BOOST_AUTO_TEST_CASE(expand__process_environment__is_the_default) {
 
 BOOST_AUTO_TEST_CASE(expand__files__lose_their_last_line_end_only) {
   folder in;
-  const std::string protocol = R"("security.protocol":"sasl_ssl","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"${file:)";
-  for (auto [content, value] : {std::pair("hunter2\n", "hunter2"), std::pair("hunter2\r\n", "hunter2"), std::pair("a\nb\n\n", "a\nb\n"),
-                                std::pair("${HOME}", "${HOME}")}) {
+  const std::string protocol =
+      R"("security.protocol":"sasl_ssl","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"${file:)";
+  for (auto [content, value] : {std::pair("hunter2\n", "hunter2"), std::pair("hunter2\r\n", "hunter2"),
+                                std::pair("a\nb\n\n", "a\nb\n"), std::pair("${HOME}", "${HOME}")}) {
     auto file = in.file("pw", content);
     BOOST_CHECK_EQUAL(loaded(with_kafka(protocol + file + "}\"")).kafka.at("sasl.password"), value);
   }
@@ -181,17 +187,21 @@ BOOST_AUTO_TEST_CASE(expand__files__lose_their_last_line_end_only) {
 
 BOOST_AUTO_TEST_CASE(expand__files_that_are_wrong__are_refused) {
   folder in;
-  const std::string protocol = R"("security.protocol":"sasl_ssl","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"${file:)";
+  const std::string protocol =
+      R"("security.protocol":"sasl_ssl","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"${file:)";
   auto open_to_all = refusal(with_kafka(protocol + in.file("pw", "hunter2\n", 0644) + "}\""));
   BOOST_CHECK_MESSAGE(contains(open_to_all, "holds a secret and every user may read it; chmod o-r"), open_to_all);
   BOOST_CHECK(!contains(open_to_all, "hunter2"));
   BOOST_CHECK(load(with_kafka(R"("client.id":"${file:)" + in.file("id", "x", 0644) + "}\"")).has_value());
-  BOOST_CHECK(contains(refusal(with_kafka(protocol + in.path.string() + "/none}\"")), "/none can't be read: No such file"));
+  BOOST_CHECK(
+      contains(refusal(with_kafka(protocol + in.path.string() + "/none}\"")), "/none can't be read: No such file"));
   BOOST_CHECK(contains(refusal(with_kafka(protocol + in.path.string() + "}\"")), "is not a regular file"));
   BOOST_CHECK(contains(refusal(with_kafka(protocol + "/dev/zero}\"")), "is not a regular file"));
   BOOST_CHECK(contains(refusal(with_kafka(protocol + "}\"")), "can't be read"));
-  BOOST_CHECK(contains(refusal(with_kafka(protocol + in.file("big", std::string(65537, 'x')) + "}\"")), "larger than 64 KiB"));
-  BOOST_CHECK(contains(refusal(with_kafka(protocol + in.file("nul", std::string("a\0b", 3)) + "}\"")), "is not UTF-8 text"));
+  BOOST_CHECK(
+      contains(refusal(with_kafka(protocol + in.file("big", std::string(65537, 'x')) + "}\"")), "larger than 64 KiB"));
+  BOOST_CHECK(
+      contains(refusal(with_kafka(protocol + in.file("nul", std::string("a\0b", 3)) + "}\"")), "is not UTF-8 text"));
 }
 
 BOOST_AUTO_TEST_CASE(load_file__right_and_wrong_files) {
@@ -215,10 +225,14 @@ BOOST_AUTO_TEST_CASE(load_file__right_and_wrong_files) {
 
 BOOST_AUTO_TEST_CASE(load_file__secret_in_a_file_for_all__is_refused) {
   folder in;
-  auto text = with_kafka(R"("security.protocol":"sasl_ssl","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"hunter2")").text();
+  auto text =
+      with_kafka(
+          R"("security.protocol":"sasl_ssl","sasl.mechanism":"PLAIN","sasl.username":"u","sasl.password":"hunter2")")
+          .text();
   auto refused = cfg::load_file(in.file("c.json", text, 0644));
   BOOST_REQUIRE(!refused.has_value());
-  BOOST_CHECK(contains(refused.error().message, "kafka.sasl.password: the secret itself stands in a file that every user may read"));
+  BOOST_CHECK(contains(refused.error().message,
+                       "kafka.sasl.password: the secret itself stands in a file that every user may read"));
   BOOST_CHECK(!contains(refused.error().message, "hunter2"));
   BOOST_CHECK(cfg::load_file(in.file("d.json", text, 0640)).has_value());
   BOOST_CHECK(cfg::load_file(in.file("e.json", parts{}.text(), 0644)).has_value());

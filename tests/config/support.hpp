@@ -23,7 +23,8 @@ struct parts {
   std::vector<std::string> sets = {};
 
   std::string text() const {
-    return "{\"cluster\":{" + cluster + "},\"kafka\":{" + kafka + "},\"pipelines\":[{" + pipeline + "}],\"node\":{" + node + "}}";
+    return "{\"cluster\":{" + cluster + "},\"kafka\":{" + kafka + "},\"pipelines\":[{" + pipeline + "}],\"node\":{" +
+           node + "}}";
   }
 };
 
@@ -37,7 +38,9 @@ inline cfg::load_options options_of(const parts& from) {
   return options;
 }
 
-inline troupe::result<cfg::config> load(const parts& from) { return cfg::load_text(from.text(), "c.json", options_of(from)); }
+inline troupe::result<cfg::config> load(const parts& from) {
+  return cfg::load_text(from.text(), "c.json", options_of(from));
+}
 
 /// Loads what has to be right.
 inline cfg::config loaded(const parts& from) {
@@ -63,8 +66,7 @@ inline bool contains(const std::string& text, const std::string& part) { return 
 
 inline std::size_t lines(const std::string& text) {
   std::size_t count = text.empty() ? 0 : 1;
-  for (char c : text)
-    count += c == '\n';
+  for (char c : text) count += c == '\n';
   return count;
 }
 
@@ -73,10 +75,30 @@ inline void check_only_line(const std::string& message, const std::string& expec
   BOOST_CHECK_EQUAL(message, "c.json: " + expected);
 }
 
-inline parts with_cluster(std::string more) { parts p; p.cluster += "," + more; return p; }
-inline parts with_kafka(std::string more) { parts p; p.kafka += "," + more; return p; }
-inline parts with_pipeline(std::string more) { parts p; p.pipeline += "," + more; return p; }
-inline parts with_node(std::string all) { parts p; p.node = std::move(all); return p; }
-inline parts with_sets(std::vector<std::string> sets) { parts p; p.sets = std::move(sets); return p; }
+inline parts with_cluster(std::string more) {
+  parts p;
+  p.cluster += "," + more;
+  return p;
+}
+inline parts with_kafka(std::string more) {
+  parts p;
+  p.kafka += "," + more;
+  return p;
+}
+inline parts with_pipeline(std::string more) {
+  parts p;
+  p.pipeline += "," + more;
+  return p;
+}
+inline parts with_node(std::string all) {
+  parts p;
+  p.node = std::move(all);
+  return p;
+}
+inline parts with_sets(std::vector<std::string> sets) {
+  parts p;
+  p.sets = std::move(sets);
+  return p;
+}
 
 } // namespace test_config

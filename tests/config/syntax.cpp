@@ -14,7 +14,10 @@ BOOST_AUTO_TEST_CASE(parse__comments__are_allowed) {
 }
 
 BOOST_AUTO_TEST_CASE(parse__broken_text__says_line_column_and_reason) {
-  struct { const char* text; const char* says; } cases[] = {
+  struct {
+    const char* text;
+    const char* says;
+  } cases[] = {
       {"", "c.json:1:1: the text is empty"},
       {"   // only a comment", "the text is empty"},
       {"{\n  \"a\": 1,\n}", "c.json:3:1: a name in double quotes is expected here (a trailing comma is not allowed)"},
@@ -60,10 +63,11 @@ BOOST_AUTO_TEST_CASE(parse__duplicate_names__are_all_reported) {
 }
 
 BOOST_AUTO_TEST_CASE(parse__numbers_that_crash_rapidjson__are_errors) {
-  for (std::string number : {std::string("0.00000000000000001e-2147483639"), "0." + std::string(330, '0') + "1",
-                             "0." + std::string(400, '0') + "1", std::string("1e999999999"), std::string("-1e400"),
-                             std::string(5000, '9'), std::string("18446744073709551615"), std::string("9223372036854775808"),
-                             std::string("1e-400"), std::string("512.0"), std::string("-0"), std::string("5.5")}) {
+  for (std::string number :
+       {std::string("0.00000000000000001e-2147483639"), "0." + std::string(330, '0') + "1",
+        "0." + std::string(400, '0') + "1", std::string("1e999999999"), std::string("-1e400"), std::string(5000, '9'),
+        std::string("18446744073709551615"), std::string("9223372036854775808"), std::string("1e-400"),
+        std::string("512.0"), std::string("-0"), std::string("5.5")}) {
     auto message = refusal(with_pipeline("\"max_batch_size\":" + number));
     BOOST_CHECK_MESSAGE(contains(message, "max_batch_size") || contains(message, "a number is out of range"), message);
   }
@@ -72,8 +76,7 @@ BOOST_AUTO_TEST_CASE(parse__numbers_that_crash_rapidjson__are_errors) {
 BOOST_AUTO_TEST_CASE(parse__deep_nesting__is_refused) {
   for (const char* open : {"[", "{\"a\":"}) {
     std::string text = "{\"cluster\":";
-    for (int i = 0; i < 150'000; ++i)
-      text += open;
+    for (int i = 0; i < 150'000; ++i) text += open;
     BOOST_CHECK(contains(refusal_of_text(text), "more than 32 levels of nesting"));
   }
 }
@@ -89,7 +92,9 @@ BOOST_AUTO_TEST_CASE(load__truncated_anywhere__is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(load__any_byte_replaced__never_crashes) {
-  auto text = with_pipeline(R"x("startingOffsets":{"dsp":{"0":1}},"output":{"prediction":{"a":"score(1)"}},"max_batch_size":7)x").text();
+  auto text = with_pipeline(
+                  R"x("startingOffsets":{"dsp":{"0":1}},"output":{"prediction":{"a":"score(1)"}},"max_batch_size":7)x")
+                  .text();
   for (std::size_t i = 0; i < text.size(); ++i)
     for (char c : {'"', '{', ']', ',', '-', '\\', '$', '\xff'}) {
       auto changed = text;
@@ -110,9 +115,11 @@ BOOST_AUTO_TEST_CASE(load__huge_hostile_values__are_refused) {
   BOOST_CHECK(contains(refusal(with_pipeline(many)), "more"));
   BOOST_CHECK(contains(refusal(with_pipeline("\"features\":[" + topics + "]")), "more"));
   BOOST_CHECK(contains(refusal(with_pipeline("\"startingOffsets\":{" + keys + "}")), "more"));
-  BOOST_CHECK(contains(refusal(with_node("\"roles\":[" + topics + "]")), "an array of 60000 elements is not allowed; at most 3"));
+  BOOST_CHECK(contains(refusal(with_node("\"roles\":[" + topics + "]")),
+                       "an array of 60000 elements is not allowed; at most 3"));
   std::string longest(900'000, 'a');
-  BOOST_CHECK(contains(refusal(with_pipeline("\"group.id\":\"" + longest + "\"")), "a string of 900000 characters is not allowed"));
+  BOOST_CHECK(contains(refusal(with_pipeline("\"group.id\":\"" + longest + "\"")),
+                       "a string of 900000 characters is not allowed"));
   BOOST_CHECK(contains(refusal(with_pipeline("\"" + longest + "\":1")), "unknown option"));
   BOOST_CHECK(contains(refusal(with_kafka("\"" + longest + "\":1")), "is not a property"));
   BOOST_CHECK(contains(refusal(with_node("\"listen\":\"" + longest + "\"")), "node.listen"));

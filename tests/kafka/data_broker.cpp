@@ -69,8 +69,7 @@ BOOST_AUTO_TEST_CASE(embedded_broker__several_brokers__one_down_leaves_the_other
   auto started = embedded_broker::start({{{"in", 3}}, {}, 3, 0});
   BOOST_REQUIRE(started.has_value());
   broker = std::move(*started);
-  for (int p = 0; p < 3; ++p)
-    fill("in", p, 10);
+  for (int p = 0; p < 3; ++p) fill("in", p, 10);
   broker->set_round_trip(std::chrono::milliseconds(20), 2);
   auto from = source();
   from->assign(std::vector<partition_start>{{0, {"in", 0}, 0}, {1, {"in", 1}, 0}, {2, {"in", 2}, 0}});

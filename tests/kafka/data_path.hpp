@@ -30,13 +30,12 @@ struct kept_row {
 /// Keeps copies of what it is handed.
 class keeper final : public row_visitor {
 public:
-  explicit keeper(row_source& source) : source_(source) {}
+  explicit keeper(row_source& source)
+      : source_(source) {}
   void row(const record_view& record) override {
     kept_row kept{record.slot, record.offset, record.timestamp_ms, std::nullopt, std::nullopt, {}};
-    if (record.key)
-      kept.key.emplace(*record.key);
-    if (record.value)
-      kept.value.emplace(*record.value);
+    if (record.key) kept.key.emplace(*record.key);
+    if (record.value) kept.value.emplace(*record.value);
     if (record.has_headers)
       for (const auto& [name, value] : source_.headers())
         kept.headers.emplace_back(name, value ? std::optional<std::string>(*value) : std::nullopt);
@@ -52,8 +51,7 @@ private:
 inline bool eventually(const std::function<bool()>& step, std::chrono::seconds limit = std::chrono::seconds(30)) {
   const auto end = std::chrono::steady_clock::now() + limit;
   while (!step()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
+    if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return true;
@@ -75,7 +73,8 @@ struct broker_fixture {
     BOOST_REQUIRE(made.has_value());
     return std::move(*made);
   }
-  std::unique_ptr<row_sink> sink(const std::string& topic = "in", kafka_properties more = {}, std::size_t max_bytes = 1000000) const {
+  std::unique_ptr<row_sink> sink(const std::string& topic = "in", kafka_properties more = {},
+                                 std::size_t max_bytes = 1000000) const {
     auto made = make_sink({properties(std::move(more)), topic, "dead", {4, max_bytes}, {1, max_bytes}});
     BOOST_REQUIRE(made.has_value());
     return std::move(*made);
@@ -86,8 +85,7 @@ struct broker_fixture {
     auto to = sink(topic);
     std::vector<std::string> values;
     std::vector<produce_record> records(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i)
-      values.push_back(std::to_string(first + i));
+    for (int i = 0; i < count; ++i) values.push_back(std::to_string(first + i));
     for (std::size_t i = 0; i < records.size(); ++i) {
       records[i].partition = partition;
       records[i].value = values[i];
@@ -102,16 +100,16 @@ struct broker_fixture {
     std::size_t done = 0;
     bool good = true;
     return eventually([&] {
-      deliveries.clear();
-      sink.poll(deliveries);
-      for (const auto& one : deliveries) {
-        done += one.count;
-        if (!one.ok)
-          BOOST_TEST_MESSAGE(one.message);
-        good = good && one.ok;
-      }
-      return done >= count;
-    }) && good;
+             deliveries.clear();
+             sink.poll(deliveries);
+             for (const auto& one : deliveries) {
+               done += one.count;
+               if (!one.ok) BOOST_TEST_MESSAGE(one.message);
+               good = good && one.ok;
+             }
+             return done >= count;
+           }) &&
+           good;
   }
 
   /// Drains until `count` rows are there.
@@ -136,8 +134,7 @@ struct broker_fixture {
       source.poll(events);
       for (auto& event : events) {
         BOOST_TEST_MESSAGE("event " << static_cast<int>(event.what) << " " << event.message);
-        if (!found && event.what == what)
-          found = event;
+        if (!found && event.what == what) found = event;
       }
       return found.has_value();
     });

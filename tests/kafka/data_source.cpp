@@ -28,8 +28,7 @@ BOOST_AUTO_TEST_CASE(source__explicit_offsets__starts_exactly_there) {
   BOOST_TEST(offsets[7].front() == 40);
   BOOST_TEST(offsets[3].size() == 50u);
   BOOST_TEST(offsets[3].front() == 0);
-  for (const auto& [slot, seen] : offsets)
-    BOOST_TEST(std::is_sorted(seen.begin(), seen.end()));
+  for (const auto& [slot, seen] : offsets) BOOST_TEST(std::is_sorted(seen.begin(), seen.end()));
 }
 
 BOOST_AUTO_TEST_CASE(source__all_read__tells_the_end_and_its_offset) {
@@ -82,15 +81,13 @@ BOOST_AUTO_TEST_CASE(unassign__in_mid_stream__no_row_of_it_follows) {
   const auto gone = visitor.rows.front().slot, stays = 1 - gone;
   from->unassign(std::vector<std::uint32_t>{gone});
   std::size_t before = 0;
-  for (const auto& row : visitor.rows)
-    before += row.slot == stays;
+  for (const auto& row : visitor.rows) before += row.slot == stays;
   visitor.rows.clear();
   BOOST_TEST(eventually([&] {
     from->drain(1000, 1 << 20, visitor);
     return visitor.rows.size() >= 5000 - before;
   }));
-  for (const auto& row : visitor.rows)
-    BOOST_REQUIRE_EQUAL(row.slot, stays);
+  for (const auto& row : visitor.rows) BOOST_REQUIRE_EQUAL(row.slot, stays);
 }
 
 BOOST_AUTO_TEST_CASE(assign__again_at_an_earlier_offset__starts_exactly_there_each_time) {
@@ -107,17 +104,14 @@ BOOST_AUTO_TEST_CASE(assign__again_at_an_earlier_offset__starts_exactly_there_ea
 }
 
 BOOST_AUTO_TEST_CASE(assign__while_a_neighbour_flows__does_not_pause_it) {
-  for (int p = 0; p < 4; ++p)
-    fill("in", p, 1000);
+  for (int p = 0; p < 4; ++p) fill("in", p, 1000);
   auto from = source();
   std::set<std::pair<std::uint32_t, std::int64_t>> seen;
   for (std::uint32_t p = 0; p < 4; ++p) {
     from->assign(std::vector<partition_start>{{p, {"in", static_cast<std::int32_t>(p)}, 0}});
-    for (const auto& row : read(*from, 500))
-      BOOST_TEST(seen.emplace(row.slot, row.offset).second);
+    for (const auto& row : read(*from, 500)) BOOST_TEST(seen.emplace(row.slot, row.offset).second);
   }
-  for (const auto& row : read(*from, 2000))
-    BOOST_TEST(seen.emplace(row.slot, row.offset).second);
+  for (const auto& row : read(*from, 2000)) BOOST_TEST(seen.emplace(row.slot, row.offset).second);
   BOOST_TEST(seen.size() == 4000u);
 }
 
@@ -135,7 +129,8 @@ BOOST_AUTO_TEST_CASE(source__offset_out_of_range__stops_the_partition_and_says_w
 }
 
 BOOST_AUTO_TEST_CASE(source__topic_not_there__is_a_partition_error) {
-  broker->set_topic_error("in", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART); // the embedded broker would make an unknown one
+  broker->set_topic_error("in",
+                          RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART); // the embedded broker would make an unknown one
   auto from = source("g", {{"topic.metadata.propagation.max.ms", "0"}});
   from->assign(std::vector<partition_start>{{1, {"in", 0}, 0}});
   const auto event = wait_for(*from, kind::partition_error);
@@ -222,8 +217,7 @@ BOOST_AUTO_TEST_CASE(source__fetch_errors__are_retried_and_nothing_is_lost_or_tw
   auto from = source();
   from->assign(std::vector<partition_start>{{0, {"in", 0}, 0}});
   const auto rows = read(*from, 2000);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    BOOST_REQUIRE_EQUAL(rows[i].offset, static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(rows[i].offset, static_cast<std::int64_t>(i));
 }
 
 BOOST_AUTO_TEST_CASE(source__unreachable_broker__opens_says_so_and_closes) {
