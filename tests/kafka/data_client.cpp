@@ -44,14 +44,14 @@ BOOST_AUTO_TEST_CASE(simple_producer__records_of_all_kinds__are_consumed_again) 
   std::map<std::string, consumed_record> seen;
   const auto count = consume(properties(), {"in", std::nullopt, start::beginning, 0, 0, false}, limit,
                              [&](const consumed_record& record) {
-    auto kept = record;
-    BOOST_TEST(record.headers.size() == (*record.value == "c" ? 1u : 0u));
-    BOOST_TEST(record.key.has_value() == (*record.value == "b"));
-    kept.key = kept.value = std::nullopt;
-    kept.headers.clear();
-    seen[std::string(*record.value)] = kept;
-    return true;
-  });
+                               auto kept = record;
+                               BOOST_TEST(record.headers.size() == (*record.value == "c" ? 1u : 0u));
+                               BOOST_TEST(record.key.has_value() == (*record.value == "b"));
+                               kept.key = kept.value = std::nullopt;
+                               kept.headers.clear();
+                               seen[std::string(*record.value)] = kept;
+                               return true;
+                             });
   BOOST_REQUIRE(count.has_value());
   BOOST_TEST(*count == 3u);
   BOOST_TEST(seen["a"].where.partition == 2);
@@ -71,8 +71,9 @@ BOOST_AUTO_TEST_CASE(consume__start_and_limits__are_kept) {
 
 BOOST_AUTO_TEST_CASE(consume__told_to_stop__stops) {
   int asked = 0;
-  const auto count = consume(properties(), {"in", std::nullopt, start::end, 0, 0, true}, limit,
-                             [](const consumed_record&) { return true; }, [&] { return ++asked > 2; });
+  const auto count = consume(
+      properties(), {"in", std::nullopt, start::end, 0, 0, true}, limit, [](const consumed_record&) { return true; },
+      [&] { return ++asked > 2; });
   BOOST_REQUIRE(count.has_value());
   BOOST_TEST(*count == 0u);
 }
@@ -88,8 +89,8 @@ BOOST_AUTO_TEST_CASE(consume__callback_has_enough__ends) {
 
 BOOST_AUTO_TEST_CASE(consume__offset_that_is_not_there__is_refused_with_the_range) {
   fill("in", 0, 10);
-  const auto count = consume(properties(), {"in", 0, start::offset, 11, 0, false}, limit,
-                             [](const consumed_record&) { return true; });
+  const auto count =
+      consume(properties(), {"in", 0, start::offset, 11, 0, false}, limit, [](const consumed_record&) { return true; });
   BOOST_REQUIRE(!count.has_value());
   BOOST_TEST(count.error().message.find("0 to 10") != std::string::npos);
 }
@@ -112,7 +113,7 @@ BOOST_AUTO_TEST_CASE(clients__no_broker__say_so_within_the_limit) {
   const auto to = simple_producer::open(nowhere, "in", milliseconds(300));
   BOOST_REQUIRE(!to.has_value());
   BOOST_TEST((to.error().code == errc::unavailable));
-  BOOST_TEST(to.error().message.find("bootstrap.servers") != std::string::npos);
+  BOOST_TEST(to.error().message.find("127.0.0.1:1") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <map>
+#include <span>
 
 #include <librdkafka/rdkafka.h>
 
@@ -11,10 +12,12 @@ using target = produce_record::target;
 
 namespace {
 
+constexpr std::size_t wave = 16384;     // records that a sink takes before any is delivered
+constexpr std::size_t wave_rest = 6144; // of them not delivered, when it takes the next
+
 std::vector<produce_record> numbered(std::vector<std::string>& values, int count, std::int32_t partition) {
   values.clear();
-  for (int i = 0; i < count; ++i)
-    values.push_back(std::to_string(i));
+  for (int i = 0; i < count; ++i) values.push_back(std::to_string(i));
   std::vector<produce_record> records(values.size());
   for (std::size_t i = 0; i < records.size(); ++i) {
     records[i].value = values[i];
@@ -34,10 +37,8 @@ BOOST_AUTO_TEST_CASE(produce__mixed_kinds_of_records__order_is_kept_and_everythi
   const std::vector<header_view> headers{{"troupe.model", "games@2"}, {"empty", ""}, {"null", std::nullopt}};
   for (std::size_t i = 0; i < records.size(); ++i) {
     records[i].key = i % 2 ? std::optional<std::string_view>("k") : std::nullopt;
-    if (i % 3 == 1)
-      records[i].headers = headers;
-    if (i % 5 == 2)
-      records[i].timestamp_ms = 1600000000000 + static_cast<std::int64_t>(i);
+    if (i % 3 == 1) records[i].headers = headers;
+    if (i % 5 == 2) records[i].timestamp_ms = 1600000000000 + static_cast<std::int64_t>(i);
   }
   auto to = sink("out");
   BOOST_REQUIRE_EQUAL(to->produce(records), records.size());
@@ -67,8 +68,7 @@ BOOST_AUTO_TEST_CASE(produce__mixed_kinds_of_records__order_is_kept_and_everythi
 
 BOOST_AUTO_TEST_CASE(produce__null_and_empty__stay_apart) {
   std::vector<produce_record> records(4);
-  for (auto& record : records)
-    record.partition = 0;
+  for (auto& record : records) record.partition = 0;
   records[0].null_value = true;
   records[1].key = "";
   records[2].null_value = true;
@@ -110,8 +110,7 @@ BOOST_AUTO_TEST_CASE(delivery__runs_of_a_token__come_merged) {
   }));
   BOOST_TEST(counts.size() == 100u);
   BOOST_TEST(entries < 300u);
-  for (const auto& [token, count] : counts)
-    BOOST_TEST(count == 10u);
+  for (const auto& [token, count] : counts) BOOST_TEST(count == 10u);
 }
 
 BOOST_AUTO_TEST_CASE(produce__queue_full__takes_the_front_and_wakes_when_there_is_room) {
@@ -131,12 +130,10 @@ BOOST_AUTO_TEST_CASE(produce__queue_full__takes_the_front_and_wakes_when_there_i
     BOOST_TEST(first == 60u);
     rest = rest.subspan(first);
     BOOST_REQUIRE(eventually([&] {
-      if (wakes.exchange(0) == 0)
-        return false;
+      if (wakes.exchange(0) == 0) return false;
       deliveries.clear();
       to->poll(deliveries);
-      for (const auto& one : deliveries)
-        done += one.count;
+      for (const auto& one : deliveries) done += one.count;
       rest = rest.subspan(to->produce(rest));
       return done == records.size();
     }));
@@ -145,8 +142,7 @@ BOOST_AUTO_TEST_CASE(produce__queue_full__takes_the_front_and_wakes_when_there_i
   auto from = source();
   from->assign(std::vector<partition_start>{{0, {"out", 0}, 0}});
   const auto rows = read(*from, 1000);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    BOOST_REQUIRE_EQUAL(*rows[i].value, values[i % 500]);
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(*rows[i].value, values[i % 500]);
 }
 
 BOOST_AUTO_TEST_CASE(produce__transient_errors_of_the_broker__are_retried_without_loss_or_disorder) {
@@ -161,8 +157,7 @@ BOOST_AUTO_TEST_CASE(produce__transient_errors_of_the_broker__are_retried_withou
   auto from = source();
   from->assign(std::vector<partition_start>{{0, {"out", 3}, 0}});
   const auto rows = read(*from, records.size());
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    BOOST_REQUIRE_EQUAL(*rows[i].value, values[i]);
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(*rows[i].value, values[i]);
 }
 
 BOOST_AUTO_TEST_CASE(produce__permanent_error_of_the_broker__comes_as_not_ok) {
@@ -184,8 +179,7 @@ BOOST_AUTO_TEST_CASE(produce__permanent_error_of_the_broker__comes_as_not_ok) {
 BOOST_AUTO_TEST_CASE(produce__what_the_client_refuses__is_taken_and_comes_as_not_ok) {
   const std::string large(5000, 'x');
   std::vector<produce_record> records(3);
-  for (auto& record : records)
-    record.partition = 0;
+  for (auto& record : records) record.partition = 0;
   records[0].value = "a";
   records[1].value = large;
   records[1].token = 9;
@@ -215,9 +209,12 @@ BOOST_AUTO_TEST_CASE(produce__batch_larger_than_the_topic_takes__is_cut_to_fit) 
 BOOST_AUTO_TEST_CASE(partition__by_key__is_where_java_clients_put_it) {
   // Hashes from the tests of Kafka's Java client; a partition is (hash & 0x7fffffff) % partitions.
   const std::vector<std::pair<std::string, std::int32_t>> known{
-    {"21", -973932308}, {"foobar", -790332482}, {"a-little-bit-long-string", -985981536},
-    {"a-little-bit-longer-string", -1486304829}, {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
-    {"abc", 479470107}};
+      {"21", -973932308},
+      {"foobar", -790332482},
+      {"a-little-bit-long-string", -985981536},
+      {"a-little-bit-longer-string", -1486304829},
+      {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
+      {"abc", 479470107}};
   std::vector<produce_record> records;
   for (const std::int64_t timestamp : {std::int64_t{-1}, std::int64_t{1700000000000}}) // both ways of producing
     for (const auto& [key, hash] : known) {
@@ -232,12 +229,10 @@ BOOST_AUTO_TEST_CASE(partition__by_key__is_where_java_clients_put_it) {
   BOOST_REQUIRE(delivered(*to, records.size()));
   auto from = source();
   std::vector<partition_start> starts;
-  for (std::uint32_t p = 0; p < 4; ++p)
-    starts.push_back({p, {"out", static_cast<std::int32_t>(p)}, 0});
+  for (std::uint32_t p = 0; p < 4; ++p) starts.push_back({p, {"out", static_cast<std::int32_t>(p)}, 0});
   from->assign(starts);
   std::map<std::string, std::vector<std::uint32_t>> where;
-  for (const auto& row : read(*from, records.size()))
-    where[*row.key].push_back(row.slot);
+  for (const auto& row : read(*from, records.size())) where[*row.key].push_back(row.slot);
   for (const auto& [key, hash] : known) {
     const auto expected = static_cast<std::uint32_t>((hash & 0x7fffffff) % 4);
     BOOST_TEST(where[key] == std::vector<std::uint32_t>({expected, expected}), boost::test_tools::per_element());
@@ -277,14 +272,50 @@ BOOST_AUTO_TEST_CASE(sink__destroyed_with_a_full_queue_and_no_broker__ends) {
   auto made = make_sink({{{"bootstrap.servers", "127.0.0.1:1"}}, "out", "", {4, 1000000}, {}});
   BOOST_REQUIRE(made.has_value());
   std::vector<std::string> values;
-  const auto records = numbered(values, 5000, 0);
-  BOOST_TEST((*made)->produce(records) == 5000u);
+  const auto records = numbered(values, 20000, 0);
+  BOOST_TEST((*made)->produce(records) == wave);
+}
+
+BOOST_AUTO_TEST_CASE(sink__wave_full__takes_more_once_most_of_it_is_delivered) {
+  std::vector<std::string> values;
+  const auto records = numbered(values, 20000, 1);
+  auto to = sink("out");
+  std::atomic<int> wakes{0};
+  to->on_ready([&] { ++wakes; });
+  BOOST_REQUIRE_EQUAL(to->produce(records), wave);
+  auto rest = std::span(records).subspan(wave);
+  // What is delivered counts once it was polled, so this holds however fast the broker is.
+  BOOST_REQUIRE_EQUAL(to->produce(rest), 0u);
+
+  std::vector<delivery> deliveries;
+  std::size_t done = 0;
+  BOOST_REQUIRE(eventually([&] {
+    if (wakes.exchange(0) == 0) return false;
+    deliveries.clear();
+    to->poll(deliveries);
+    for (const auto& one : deliveries) {
+      BOOST_TEST(one.ok);
+      done += one.count;
+    }
+    if (!rest.empty()) {
+      const auto taken = to->produce(rest);
+      BOOST_TEST(taken == (wave - done > wave_rest ? 0u : rest.size()));
+      rest = rest.subspan(taken);
+    }
+    return done == records.size();
+  }));
+  BOOST_TEST(rest.empty());
+
+  auto from = source();
+  from->assign(std::vector<partition_start>{{0, {"out", 1}, 0}});
+  const auto rows = read(*from, records.size());
+  BOOST_REQUIRE_EQUAL(rows.size(), records.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(*rows[i].value, values[i]);
 }
 
 BOOST_AUTO_TEST_CASE(lane_factory__limits__come_from_the_provider) {
   const auto factory = make_lane_factory({properties(), true}, [](const std::string& topic) -> result<topic_limits> {
-    if (topic == "out")
-      return topic_limits{4, 100000};
+    if (topic == "out") return topic_limits{4, 100000};
     return fail(errc::not_found, "topic \"" + topic + "\" does not exist");
   });
   auto ports = factory({"games", "troupe.games.games", "out", ""});
