@@ -1,5 +1,5 @@
 #pragma once
-// The pages for Prometheus, load balancers and people: /metrics /healthz /livez /readyz /status /progress /version.
+// The pages for Prometheus, load balancers and people: /metrics /healthz /livez /readyz /status /version.
 // Read-only, on loopback. It runs on threads of its own and asks actors with a limit, so that a slow reader holds up
 // nothing.
 
