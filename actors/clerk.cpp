@@ -55,6 +55,20 @@ result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const 
   return offsets;
 }
 
+/// Offsets that Kafka no longer has, or has not yet (the topic was made anew), become the first one that it has.
+result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, milliseconds limit) {
+  std::vector<topic_partition> where;
+  for (auto& start : starts) where.push_back(start.where);
+  if (where.empty()) return {};
+  auto bounds = ports.offsets->bounds(where, limit);
+  if (!bounds) return tl::make_unexpected(bounds.error());
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    auto [low, high] = (*bounds)[i];
+    if (starts[i].offset < low || starts[i].offset > high) starts[i].offset = low;
+  }
+  return {};
+}
+
 } // namespace
 
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
@@ -72,6 +86,8 @@ result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::v
     else if (query != where.end())
       fresh.push_back(*query);
   }
+  if (!pipeline.fail_on_data_loss)
+    if (auto moved = move_to_what_is_left(starts, ports, limit); !moved) return tl::make_unexpected(moved.error());
   if (fresh.empty()) return starts;
   auto offsets = resolve(pipeline, fresh, ports, limit);
   if (!offsets) return tl::make_unexpected(offsets.error());

@@ -19,6 +19,7 @@ struct start_rule {
 struct clerk_pipeline {
   std::string group_id;
   start_rule starting;
+  bool fail_on_data_loss = true; ///< false: a committed offset that is gone is replaced by the earliest one left
 };
 
 struct clerk_ports {

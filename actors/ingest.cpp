@@ -332,6 +332,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
       },
       [self](const lane_pause& order) {
         if (!alive(self)) return;
+        note_epoch(self->state, order.epoch);
         self->state.paused = order.paused;
         if (!order.paused) resume(self);
         go_on(self);

@@ -55,6 +55,8 @@ struct ingest_config {
   std::uint64_t uncommitted_rows_max = 100'000; ///< rows read and not yet committed: the most that a crash repeats
   dispatch_limits dispatch;                     ///< windows of the scorers; rows and bytes read and not yet produced
 
+  bool fail_on_data_loss = true; ///< a partition that can't be read on stops; else the lane ends, to be granted anew
+
   milliseconds commit_interval{100};
   milliseconds commit_retry{200};     ///< pause after a commit that failed
   milliseconds removal_timeout{5000}; ///< a longer gap on the steady clock: this lane was frozen
@@ -143,6 +145,8 @@ void wake_self(ingest_pointer self);
 /// Hands out rows of finished batches to the sink, in order, as far as it takes them.
 void produce_finished(ingest_pointer self);
 
+/// The owner hears at once how far this lane has followed the log.
+void note_epoch(ingest_state& state, control_offset epoch);
 void grant(ingest_pointer self, const partition_grant& grant);
 void revoke(ingest_pointer self, const lane_revoke& order);
 /// Reads on after a stop; where a bad row stopped the lane, from that row on.

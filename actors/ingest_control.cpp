@@ -27,13 +27,6 @@ void stop_reading(ingest_state& state, std::uint32_t slot, mono_time now) {
   state.draining_since[slot] = now;
 }
 
-/// The owner hears at once how far this lane has followed the log.
-void note_epoch(ingest_state& state, control_offset epoch) {
-  if (epoch <= state.seen) return;
-  state.seen = epoch;
-  state.report_now = true;
-}
-
 lane_report make_report(ingest_state& state) {
   lane_report report;
   report.pipeline = state.cfg.pipeline;
@@ -74,7 +67,8 @@ void update_metrics(ingest_state& state, mono_time now) {
   for (const auto& [slot, partition] : state.table.held()) {
     auto end = state.ports.source->end_offset(slot);
     if (end < 0) continue;
-    auto lag = std::max<std::int64_t>(0, end - state.ledger.watermark(slot));
+    auto committed = state.ledger.committed(slot);
+    auto lag = std::max<std::int64_t>(0, end - (committed >= 0 ? committed : state.ledger.watermark(slot)));
     metrics.set_lag(partition.where, lag);
     lag_max = std::max(lag_max, lag);
   }
@@ -113,6 +107,8 @@ void take(ingest_pointer self, const source_event& event) {
     state.commit_problem = fmt::format("offsets can't be committed ({}); trying again", event.message);
     return;
   case kind::partition_error:
+    // Asked to go on: the next generation is granted a start that is still there.
+    if (!state.cfg.fail_on_data_loss) return end(self, event.message);
     if (state.table.fail(event.slot, event.message)) state.report_now = true;
     return;
   case kind::disconnected:
@@ -152,6 +148,12 @@ std::vector<offset_run> runs_before(const ingest_state& state, const lane_batch&
 }
 
 } // namespace
+
+void note_epoch(ingest_state& state, control_offset epoch) {
+  if (epoch <= state.seen) return;
+  state.seen = epoch;
+  state.report_now = true;
+}
 
 void grant(ingest_pointer self, const partition_grant& grant) {
   auto& state = self->state;

@@ -17,6 +17,8 @@ using target = produce_record::target;
 
 /// Longest sentence about a row that goes into a header or a log.
 constexpr std::size_t message_bytes_max = 1024;
+/// More than all headers of a prediction take: five, each with a name of ours and at most a topic's name as value.
+constexpr std::size_t output_headers_max = 2048;
 /// Counted for each header beside its name and value: lengths in the record's wire form.
 constexpr std::size_t header_overhead = 10;
 
@@ -82,10 +84,12 @@ row_rejection record_maker::judge(std::size_t row, const topic_partition& where)
     return {code, outcome.substr(0, std::min(nul, message_bytes_max)),
             outcome.substr(nul + 1).substr(0, message_bytes_max)};
   }
-  auto first = output_headers(where, meta.offset);
-  auto bytes = outcome.size() + batch_->key(row).value_or("").size() + header_bytes(first);
-  headers_.resize(first);
   auto most = sink_.record_bytes_max(target::output);
+  auto least = outcome.size() + batch_->key(row).value_or("").size();
+  if (least + output_headers_max <= most) return {}; // the rule: the headers need not be counted
+  auto first = output_headers(where, meta.offset);
+  auto bytes = least + header_bytes(first);
+  headers_.resize(first);
   if (bytes <= most) return {};
   return {rejection::output_too_large,
           {},

@@ -90,6 +90,7 @@ struct lane_version {
 /// Stop reading all partitions (the pipeline was stopped by an operator or a bad row), or read on.
 struct lane_pause {
   bool paused = true;
+  control_offset epoch{-1};
 };
 
 /// The INGEST actor: owns source partitions; reads, batches, dispatches, restores order, produces, commits.
@@ -114,7 +115,7 @@ struct lane_counters {
 struct lane_state {
   lane_report report;
   lane_counters counters;
-  control_offset seen{-1}; ///< largest epoch of a lane_grant or lane_revoke it has processed
+  control_offset seen{-1}; ///< largest epoch of a lane_grant, lane_revoke or lane_pause it has processed
 };
 
 /// Role: who hears from lanes (the node actor).

@@ -28,7 +28,16 @@ constexpr milliseconds question_limit{2'000};
 
 using node_walk::obey; // partitions, aliases and pipelines: node_lanes.cpp
 
-void obey(self_ptr, const news::cluster_named&) {}
+/// A config that changed after a full stop keeps the id; another id means that the topic was deleted and made anew.
+void obey(self_ptr self, const news::cluster_named& named) {
+  auto& known = self->state.cluster_id;
+  if (known.empty()) known = named.record.cluster_id;
+  if (known == named.record.cluster_id) return;
+  auto why = "the control topic now belongs to cluster id " + named.record.cluster_id + ", this node knew " + known +
+             "; somebody has deleted it: find out what was lost before you start nodes again";
+  spdlog::critical("{}", why);
+  stop(self, make_error(node_exit::control_lost, why));
+}
 
 void obey(self_ptr self, const news::new_claim& claim) {
   spdlog::info("{} coordinates, term {}", to_string(claim.node), claim.term.value);
@@ -195,11 +204,24 @@ caf::result<change_reply> forward(self_ptr self, const change_request& request) 
   return promise;
 }
 
+/// The actors without which this node is no use: one that ends, by an exception say, ends the node.
+void watch_colleagues(self_ptr self) {
+  auto& s = self->state;
+  auto watch = [&](const auto& actor) {
+    if (!actor) return;
+    self->monitor(actor);
+    s.colleagues.insert(actor.address());
+  };
+  watch(s.parts.coordinator);
+  watch(s.parts.librarian);
+  watch(s.parts.dialer);
+  for (auto& scorer : s.parts.scorers) watch(scorer);
+}
+
 void set_handlers(self_ptr self) {
-  if (self->state.parts.coordinator) self->monitor(self->state.parts.coordinator);
+  watch_colleagues(self);
   self->set_down_handler([self](caf::down_msg& down) {
-    if (self->state.parts.coordinator && down.source == self->state.parts.coordinator.address())
-      return stop(self, down.reason);
+    if (self->state.colleagues.count(down.source)) return stop(self, down.reason);
     if (!lost_lane(self, caf::actor_cast<caf::actor_addr>(down.source), down.reason))
       lost_door(self, caf::actor_cast<caf::actor_addr>(down.source));
   });

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -105,6 +106,8 @@ struct node_state {
   node_setup cfg;
   node_parts parts;
   cluster_state cluster;
+  std::string cluster_id;               ///< the first one read; another one means another log
+  std::set<caf::actor_addr> colleagues; ///< local actors that this one can't do without
   bool was_caught_up = false;
   std::map<std::string, peer> peers;       ///< by node name
   std::map<scorer_key, scorer_up> scorers; ///< all that lanes may use

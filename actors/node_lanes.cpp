@@ -40,7 +40,7 @@ void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) 
   lane.problem.clear();
   self->monitor(lane.actor);
   self->send(lane.actor, lane_version{version});
-  if (!s.cluster.pipeline_running(pipeline.name)) self->send(lane.actor, lane_pause{true});
+  if (!s.cluster.pipeline_running(pipeline.name)) self->send(lane.actor, lane_pause{true, control_offset{-1}});
   for (auto& [key, scorer] : s.scorers) self->send(lane.actor, scorer);
   s.report_due = true;
   spdlog::info("pipeline {}: lane generation {} is open", pipeline.name, lane.generation.value);
@@ -103,7 +103,7 @@ void obey(self_ptr self, const news::pipeline_changed& change) {
   else
     spdlog::error("pipeline {} is stopped: {} {}", change.name, change.how.reason, change.how.where);
   if (lane != self->state.lanes.end() && lane->second.actor)
-    self->send(lane->second.actor, lane_pause{!change.how.running});
+    self->send(lane->second.actor, lane_pause{!change.how.running, change.how.at});
 }
 
 void heard_lane(self_ptr self, const lane_state& state) {
@@ -122,7 +122,10 @@ void heard_lane(self_ptr self, const lane_state& state) {
   known.last = state;
   // What the lane has seen is told by its own list; only what is still in its mailbox is added to it.
   std::erase_if(known.grants, [&](auto& grant) { return grant.second <= state.seen; });
-  if (!state.report.holding.empty()) known.backoff = milliseconds{0};
+  // A lane that has committed works; one that only holds something may fail again at its first record.
+  auto has_committed = [](const held_partition& partition) { return partition.committed >= 0; };
+  if (std::any_of(state.report.holding.begin(), state.report.holding.end(), has_committed))
+    known.backoff = milliseconds{0};
   if (changed) self->state.report_due = true;
 }
 

@@ -74,10 +74,14 @@ std::string stats_json(self_ptr self) {
   return text.GetString();
 }
 
-lane_report report_of(const std::string& pipeline, const node_state::lane& lane) {
+lane_report report_of(const cluster_state& cluster, const std::string& pipeline, const node_state::lane& lane) {
   lane_report report;
   if (lane.last) report = lane.last->report;
   report.pipeline = pipeline;
+  // What stopped the lane before it heard that the pipeline goes on is over.
+  auto decided = cluster.pipelines().find(pipeline);
+  if (lane.last && decided != cluster.pipelines().end() && lane.last->seen < decided->second.at)
+    report.stopped_by_row = false;
   report.generation = lane.generation;
   if (!lane.actor) report.problem = lane.problem;
   for (auto& [where, epoch] : lane.grants) {
@@ -117,7 +121,7 @@ node_report make_report(self_ptr self) {
   report.applied = s.cluster.applied();
   report.kafka_lost = s.kafka_lost;
   report.leaving = s.leaving;
-  for (auto& [pipeline, lane] : s.lanes) report.lanes.push_back(report_of(pipeline, lane));
+  for (auto& [pipeline, lane] : s.lanes) report.lanes.push_back(report_of(s.cluster, pipeline, lane));
   for (auto& [key, model] : s.models) report.models.push_back(model.report);
   report.stats = stats_json(self);
   return report;

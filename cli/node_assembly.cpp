@@ -76,7 +76,7 @@ coordinator_config coordinator_config_of(const config::config& cfg, const node_r
 clerk_config clerk_config_of(const config::config& cfg) {
   clerk_config c;
   for (auto& pipeline : cfg.pipelines)
-    c.pipelines[pipeline.name] = {pipeline.group_id, start_rule_of(pipeline.starting)};
+    c.pipelines[pipeline.name] = {pipeline.group_id, start_rule_of(pipeline.starting), pipeline.fail_on_data_loss};
   return c;
 }
 
@@ -101,7 +101,9 @@ ingest_config ingest_config_of(const config::config& cfg, const config::pipeline
   c.dispatch.rows_max = pipeline.max_inflight_rows;
   c.dispatch.bytes_max = pipeline.max_inflight_bytes;
   c.commit_interval = pipeline.commit_interval_ms;
-  c.removal_timeout = cfg.cluster.removal_timeout_ms;
+  c.fail_on_data_loss = pipeline.fail_on_data_loss;
+  // A node is removed that long after its last heartbeat, which may have been sent an interval before it froze.
+  c.removal_timeout = cfg.cluster.removal_timeout_ms - 2 * cfg.cluster.heartbeat_interval_ms;
   return c;
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <fmt/format.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -32,14 +33,33 @@ constexpr auto rejoin_pause = 1s;
 /// A node that was removed while alive is refused for a moment by those who have not noticed yet.
 constexpr int rejoin_tries = 10;
 
+/// %J: the message as the inside of a JSON string.
+class json_text_flag final : public spdlog::custom_flag_formatter {
+public:
+  void format(const spdlog::details::log_msg& line, const std::tm&, spdlog::memory_buf_t& out) override {
+    for (unsigned char c : std::string_view{line.payload.data(), line.payload.size()}) {
+      if (c == '"' || c == '\\')
+        fmt::format_to(std::back_inserter(out), "\\{}", static_cast<char>(c));
+      else if (c < 0x20)
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+      else
+        out.push_back(static_cast<char>(c));
+    }
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<json_text_flag>(); }
+};
+
 void start_logging(const config::node_config& node) {
   auto logger = std::make_shared<spdlog::logger>("troupe", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   spdlog::set_default_logger(logger);
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<json_text_flag>('J');
   if (node.log_format == "json")
-    spdlog::set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":")" + node.name +
-                        R"(","message":"%v"})");
+    formatter->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","node":")" + node.name +
+                           R"(","message":"%J"})");
   else
-    spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %l [" + node.name + "] %v");
+    formatter->set_pattern("%Y-%m-%d %H:%M:%S.%e %l [" + node.name + "] %v");
+  spdlog::set_formatter(std::move(formatter));
   spdlog::set_level(spdlog::level::from_str(node.log_level));
   spdlog::flush_on(spdlog::level::info);
 }

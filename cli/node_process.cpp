@@ -129,8 +129,7 @@ struct life {
   const node_surroundings& around;
   node_ref self;
   std::string address;
-  std::shared_ptr<prometheus::Registry> metrics = std::make_shared<prometheus::Registry>();
-  std::map<std::string, std::shared_ptr<lane_metrics>> lane_metrics_of;
+  std::shared_ptr<prometheus::Registry> metrics;
   std::shared_ptr<node_pulse> pulse;
   troupe_of_actors actors;
 };
@@ -341,18 +340,13 @@ result<node_end> run_node(const config::config& cfg, const node_surroundings& ar
   caf_config caf_cfg{cfg};
   std::optional<shutdown_watchdog> watchdog;
   result<node_end> outcome = node_end::left;
+  auto metrics =
+      std::make_shared<prometheus::Registry>(); // outlives the system: lanes take their gauges away when they end
   {
     caf::actor_system system{caf_cfg};
     system.registry().erase(caf::atom("SpawnServ"));
     system.registry().erase(caf::atom("ConfigServ"));
-    life own{cfg,
-             around,
-             {cfg.node.name, incarnation_id{random_number()}},
-             address,
-             std::make_shared<prometheus::Registry>(),
-             {},
-             {},
-             {}};
+    life own{cfg, around, {cfg.node.name, incarnation_id{random_number()}}, address, metrics, {}, {}};
     caf::scoped_actor self{system};
     auto ready = spawn_all(system, own, *parts).and_then([&] { return publish(system, cfg, own.actors.node, *port); });
     std::unique_ptr<http_server> http;
@@ -371,7 +365,7 @@ result<node_end> run_node(const config::config& cfg, const node_surroundings& ar
     } else {
       outcome = tl::make_unexpected(ready.error());
     }
-    watchdog.emplace(outcome ? 0 : 1);
+    watchdog.emplace(outcome && *outcome == node_end::left ? 0 : 1);
     http.reset();
     stop_all(self, own.actors);
     parts->reset();

@@ -46,6 +46,8 @@ struct handle_destroyer {
   void operator()(rd_kafka_t* client) const noexcept;
 };
 using handle_ptr = std::unique_ptr<rd_kafka_t, handle_destroyer>;
+/// For the clients of a lane, which are closed on a scheduler thread: what takes longer goes on without it.
+constexpr milliseconds lane_close_limit{300};
 
 enum class role { consumer, producer };
 

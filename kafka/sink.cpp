@@ -259,7 +259,7 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
     smallest = std::min(smallest, dead_letter.max_message_bytes);
     largest = std::max(largest, dead_letter.max_message_bytes);
   }
-  kafka_properties properties{{"linger.ms", "0.5"},
+  kafka_properties properties{{"linger.ms", "0"},
                               {"queue.buffering.max.messages", "500000"},
                               {"queue.buffering.max.kbytes", "262144"},
                               {"reconnect.backoff.max.ms", "2000"}};
@@ -280,6 +280,7 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
       {"log.connection.close", "false"}};
   auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
   if (!client) return tl::make_unexpected(client.error());
+  client->get_deleter().limit = lane_close_limit;
   return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings);
 }
 

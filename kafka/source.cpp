@@ -412,6 +412,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
   auto client = open_client(role::consumer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT,
                             adjust, watch);
   if (!client) return tl::make_unexpected(client.error());
+  client->get_deleter().limit = lane_close_limit;
   return std::make_unique<rd_source>(std::move(*client), std::move(shared));
 }
 
