@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/assert.hpp"
+#include "model/plain_run.hpp"
 
 namespace troupe::model {
 namespace {
@@ -23,13 +24,16 @@ bool same(std::string_view a, std::string_view b) {
   return true;
 }
 
+bool is_plain(std::string_view name) { return plain_run(name.data(), name.data() + name.size()) == name.size(); }
+
 } // namespace
 
 name_table::name_table(const std::vector<known_name>& known)
     : known_count_(known.size()) {
   std::random_device random;
   seed_ = (std::uint64_t{random()} << 32) | random();
-  for (const known_name& name : known) entries_.push_back({name.text, name.feature, name.tag, true, 0, 0});
+  for (const known_name& name : known)
+    entries_.push_back({name.text, name.feature, name.tag, true, is_plain(name.text), 0, 0});
   rebuild_index(64);
 }
 
@@ -47,28 +51,22 @@ void name_table::begin_row() {
 }
 
 const name_table::entry* name_table::find(std::string_view name) {
-  const std::uint32_t guess = at_start_ ? first_ : entries_[previous_].next;
-  std::uint32_t found = guess;
-  if (guess >= entries_.size() || !same(entries_[guess].text, name)) {
+  std::uint32_t found = guess();
+  if (found >= entries_.size() || !same(entries_[found].text, name)) {
     found = look_up(name);
     if (at_start_)
       first_ = found;
     else
       entries_[previous_].next = found;
   }
-  at_start_ = false;
-  previous_ = found;
-  entry& e = entries_[found];
-  if (e.stamp == row_) return nullptr;
-  e.stamp = row_;
-  return &e;
+  return mark(found);
 }
 
 std::uint32_t name_table::look_up(std::string_view name) {
   const std::size_t mask = index_.size() - 1;
   for (std::size_t at = hash(name) & mask; index_[at] != 0; at = (at + 1) & mask)
     if (entries_[index_[at] - 1].text == name) return index_[at] - 1;
-  entries_.push_back({std::string{name}, -1, -1, false, 0, 0});
+  entries_.push_back({std::string{name}, -1, -1, false, is_plain(name), 0, 0});
   unknown_bytes_ += name.size();
   if (entries_.size() * 2 > index_.size())
     rebuild_index(index_.size() * 2);

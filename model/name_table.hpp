@@ -28,6 +28,7 @@ public:
     std::int32_t feature;
     std::int32_t tag;
     bool known;
+    bool plain;          ///< in a row it can stand between quotes as it is, byte by byte, and is ASCII
     std::uint64_t stamp; ///< the last row that had it
     std::uint32_t next;  ///< the entry that followed it there
   };
@@ -39,10 +40,26 @@ public:
   /// The entry of `name`, the next one in this row; nullptr if the row has had it. Valid until the next call of find or
   /// begin_row.
   const entry* find(std::string_view name);
+  /// The name that follows if this row is like the one before it; nullptr if there is none.
+  const entry* expected() const {
+    const std::uint32_t at = guess();
+    return at < entries_.size() ? &entries_[at] : nullptr;
+  }
+  /// find() of the expected name. REQUIRES: expected() gives one.
+  const entry* find_expected() { return mark(guess()); }
   /// Whether this row has had the known name of that index.
   bool seen(std::size_t known_index) const { return entries_[known_index].stamp == row_; }
 
 private:
+  std::uint32_t guess() const { return at_start_ ? first_ : entries_[previous_].next; }
+  const entry* mark(std::uint32_t found) {
+    at_start_ = false;
+    previous_ = found;
+    entry& e = entries_[found];
+    if (e.stamp == row_) return nullptr;
+    e.stamp = row_;
+    return &e;
+  }
   std::uint32_t look_up(std::string_view name);
   std::uint64_t hash(std::string_view name) const;
   void insert_index(std::uint32_t entry_index);

@@ -11,6 +11,7 @@
 #include <rapidjson/error/en.h>
 
 #include "base/assert.hpp"
+#include "model/flat_row.hpp"
 #include "model/row_reader.hpp"
 #include "model/text.hpp"
 
@@ -48,10 +49,11 @@ struct row_parser::impl {
   using SizeType = rapidjson::SizeType;
   using entry = name_table::entry;
 
-  impl(const std::vector<known_name>& known, bool unknown_too, row_limits given)
+  impl(const std::vector<known_name>& known, bool unknown_too, row_limits given, row_paths ways)
       : names(known)
       , record_unknown(unknown_too)
-      , limits(given) {
+      , limits(given)
+      , paths(ways) {
     for (std::size_t i = 0; i < known.size(); ++i)
       if (known[i].feature >= 0) feature_names.push_back({known[i].feature, i, known[i].text});
     std::sort(feature_names.begin(), feature_names.end(), [](auto& a, auto& b) { return a.column < b.column; });
@@ -68,11 +70,13 @@ struct row_parser::impl {
   name_table names;
   bool record_unknown;
   row_limits limits;
+  row_paths paths;
   std::vector<feature_name> feature_names;
   row_reader reader;
   std::vector<char> decoded; // the string being read, escapes resolved
   std::vector<row_field> recorded;
   row_fault fault;
+  std::uint64_t flat_rows = 0;
 
   // Of the row being parsed.
   std::string_view row;
@@ -273,7 +277,15 @@ struct row_parser::impl {
     TROUPE_ASSERT(false);
   }
 
+  bool parse_flat(std::string_view given, std::span<float> out) {
+    if (paths != row_paths::flat_first || given.size() > limits.row_bytes || limits.nesting_depth == 0) return false;
+    if (!read_flat_row(given, {names, out, recorded, record_unknown, limits.fields})) return false;
+    ++flat_rows;
+    return true;
+  }
+
   rejection parse(std::string_view given, std::span<float> out) {
+    if (parse_flat(given, out)) return rejection::none;
     row = given;
     if (const rejection code = check_size(); code != rejection::none) return code;
     begin(given, out);
@@ -292,8 +304,8 @@ struct row_parser::impl {
   }
 };
 
-row_parser::row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits)
-    : impl_(std::make_unique<impl>(names, record_unknown, limits)) {}
+row_parser::row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits, row_paths paths)
+    : impl_(std::make_unique<impl>(names, record_unknown, limits, paths)) {}
 row_parser::row_parser(row_parser&&) noexcept = default;
 row_parser& row_parser::operator=(row_parser&&) noexcept = default;
 row_parser::~row_parser() = default;
@@ -305,5 +317,6 @@ rejection row_parser::parse(std::string_view row, std::span<float> features) {
 
 std::span<const row_field> row_parser::fields() const { return impl_->recorded; }
 const row_fault& row_parser::fault() const { return impl_->fault; }
+std::uint64_t row_parser::flat_rows() const { return impl_->flat_rows; }
 
 } // namespace troupe::model

@@ -33,6 +33,12 @@ struct row_field {
   std::int32_t tag; ///< of the known name; -1: a name that is not known
 };
 
+/// Which ways through a row there are. The outcome is the same; tests compare the two.
+enum class row_paths {
+  flat_first,   ///< ordinary rows in one pass (flat_row.hpp), all others by RapidJSON
+  general_only, ///< all rows by RapidJSON
+};
+
 /// Why the row was rejected.
 struct row_fault {
   rejection code = rejection::none;
@@ -44,7 +50,8 @@ class row_parser {
 public:
   /// `names`: the features and all others that matter. With `record_unknown` the fields that are not among them are
   /// recorded. REQUIRES: names differ, and the features' columns are 0 .. n-1.
-  row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits);
+  row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits,
+             row_paths paths = row_paths::flat_first);
   row_parser(row_parser&&) noexcept;
   row_parser& operator=(row_parser&&) noexcept;
   ~row_parser();
@@ -55,6 +62,8 @@ public:
   std::span<const row_field> fields() const;
   /// Of the last row, where it was rejected.
   const row_fault& fault() const;
+  /// How many rows have gone the quick way.
+  std::uint64_t flat_rows() const;
 
 private:
   struct impl;

@@ -3,13 +3,13 @@
 // Included by row_parser.cpp only. Each of the flags closes a hole that kills a process (see
 // tests/model/row_parser.cpp).
 
-#include <bit>
 #include <cstddef>
-#include <cstdint>
 #include <cstring>
 #include <string_view>
 
 #include <rapidjson/reader.h>
+
+#include "model/plain_run.hpp"
 
 namespace troupe::model {
 
@@ -56,35 +56,6 @@ struct row_utf8 : rapidjson::UTF8<char> {
   // For the branch of strings on RapidJSON's stack, which is compiled but never taken.
   template <class Out> static bool Validate(row_stream& in, Out& out) {
     return rapidjson::UTF8<char>::Validate(in, out);
-  }
-
-private:
-  static_assert(std::endian::native == std::endian::little, "the lowest byte of a word is its first");
-  static constexpr std::uint64_t ones = 0x0101010101010101u;
-  static constexpr std::uint64_t tops = 0x8080808080808080u;
-
-  // The top bit of each byte that ends a run: quote, backslash, control character, not ASCII. A borrow can set bits
-  // wrongly, but only above a byte that is set rightly, and the lowest is the one that counts.
-  static std::uint64_t stops(std::uint64_t word) {
-    const std::uint64_t quote = word ^ (ones * '"');
-    const std::uint64_t backslash = word ^ (ones * '\\');
-    return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word) | word) &
-           tops;
-  }
-
-  static std::size_t plain_run(const char* from, const char* end) {
-    const char* at = from;
-    while (end - at >= 8) {
-      std::uint64_t word;
-      std::memcpy(&word, at, sizeof word);
-      if (const std::uint64_t mask = stops(word); mask != 0)
-        return static_cast<std::size_t>(at - from) + static_cast<std::size_t>(std::countr_zero(mask) / 8);
-      at += 8;
-    }
-    while (at != end && static_cast<unsigned char>(*at) >= 0x20 && static_cast<unsigned char>(*at) < 0x80 &&
-           *at != '"' && *at != '\\')
-      ++at;
-    return static_cast<std::size_t>(at - from);
   }
 };
 

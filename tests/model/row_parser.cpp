@@ -11,15 +11,12 @@
 #include <string>
 
 #include "model/row_parser.hpp"
+#include "tests/model/row_outcome.hpp"
 
 namespace bdata = boost::unit_test::data;
 using namespace troupe::model;
 using namespace std::string_literals;
 using parser_under_test = troupe::model::row_parser;
-
-namespace troupe::model {
-std::ostream& operator<<(std::ostream& out, rejection code) { return out << to_string(code); }
-} // namespace troupe::model
 
 namespace {
 
@@ -195,6 +192,14 @@ BOOST_DATA_TEST_CASE(parse__warm_parser__gives_the_same_code, bdata::make(cases)
   for (int i = 0; i < 3; ++i) {
     BOOST_TEST(parse_with(parser, "{\"x\":3,\"y\":4,\"id\":\"a\"}") == none);
     BOOST_TEST(parse_with(parser, sample.row) == sample.code);
+  }
+}
+
+BOOST_DATA_TEST_CASE(parse__row_of_the_catalogue__same_by_both_ways, bdata::make(cases)) {
+  testing::both_ways parsers{names, true, limits};
+  for (int i = 0; i < 2; ++i) {
+    BOOST_TEST(parsers.compare(sample.row) == sample.code);
+    BOOST_TEST(parsers.compare("{\"x\":3,\"y\":4,\"id\":\"a\"}") == none);
   }
 }
 
