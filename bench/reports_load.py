@@ -130,7 +130,7 @@ def latency_through_relay(bench, seconds, rate):
 
 def latency(bench):
     """500 rows/s, from before produce to after consume by an outside client."""
-    seconds, rounds, rate = (10, 1, 500) if bench.smoke else (60, 3, 500)
+    seconds, rounds, rate = (10, 1, 500) if bench.smoke else (30, 3, 500)
     runs = {"troupe": [], "relay": []}
     for _ in range(rounds):
         runs["troupe"].append(latency_through_troupe(bench, seconds, rate))
