@@ -91,7 +91,7 @@ def failover(bench):
 
 def push(bench):
     """The longest gap in the output in a window with a push in its middle, beside like windows without."""
-    rounds, seconds, rate = (1, 6, 1_000) if bench.smoke else (5, 15, 2_000)
+    rounds, seconds, rate = (1, 6, 1_000) if bench.smoke else (5, 10, 2_000)
     cluster = bench.cluster("push", partitions=4)
     cluster.up("a", "b")
     names = ",".join(FEATURES)

@@ -338,6 +338,24 @@ BOOST_AUTO_TEST_CASE(partitions_added_later__start_as_such) {
   BOOST_TEST(owners() == "0a 1a 2a 3a 4a 5a ");
 }
 
+// With startingOffsets latest the start is the end of that moment: rows that come before the first model count.
+BOOST_AUTO_TEST_CASE(no_owner_yet__the_start_is_resolved_once__and_asked_for_again_when_there_is_one) {
+  core->heard(report(a, 0), now);
+  run();
+  BOOST_REQUIRE_EQUAL(all<action::fetch_starts>().size(), 1u);
+  BOOST_TEST(all<action::fetch_starts>()[0].where.size() == 4u);
+  BOOST_TEST(owners() == "");
+  now += 250ms;
+  core->heard(report(a, 0), now);
+  run();
+  BOOST_TEST(all<action::fetch_starts>().empty());
+  start_offset = 777; // somebody has reset the group meanwhile
+  core->heard(report(a), now);
+  run();
+  BOOST_TEST(owners() == "0a 1a 2a 3a ");
+  for (const auto& [which, how] : core->state().partitions()) BOOST_TEST(how.offset == 777);
+}
+
 BOOST_AUTO_TEST_CASE(starts_failed__asked_again_after_a_while) {
   core->heard(report(a), now);
   for (int i = 0; i < 10; ++i)
