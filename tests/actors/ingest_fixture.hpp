@@ -101,6 +101,7 @@ struct lane_fixture : actor_fixture {
   std::int64_t first_offset = 0; ///< rows before it were somebody else's
   bool down = false;
   std::string reason;
+  std::shared_ptr<bool> here = std::make_shared<bool>(true); ///< expired once the members of this fixture are
 
   lane_fixture() {
     kafka.create("dsp", 4);
@@ -127,10 +128,13 @@ struct lane_fixture : actor_fixture {
     send(ingest_, lane_version{model_version{1}});
   }
   void actor_cast_watch() {
-    caf::actor_cast<caf::abstract_actor*>(ingest_)->attach_functor([this](const caf::error& why) {
-      down = true;
-      reason = sys.render(why);
-    });
+    // The lane may end only when the base fixture goes, and this one's members are gone by then.
+    caf::actor_cast<caf::abstract_actor*>(ingest_)->attach_functor(
+        [this, alive = std::weak_ptr<bool>{here}](const caf::error& why) {
+          if (alive.expired()) return;
+          down = true;
+          reason = sys.render(why);
+        });
   }
   scorer_key key_of(std::uint32_t index) { return {{"n" + std::to_string(index), incarnation_id{1}}, index}; }
   scorer_desk& add_scorer(bool local = true, bool automatic = true) {
