@@ -1,4 +1,4 @@
-"""What only a real broker can prove of kafka/: fencing, transactions, limits on frozen calls (tests/kafka_real, C++)."""
+"""What only a real broker can prove of kafka/: fencing, transactions, limits on frozen calls (tests/kafka_real)."""
 import os
 import pathlib
 import subprocess
