@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "model/binding.hpp"
 
 namespace troupe::model {
 
@@ -21,7 +22,8 @@ struct golden_rows {
 };
 
 struct model_metadata {
-  std::vector<std::string> features; ///< empty: not told
+  std::vector<told_feature> features;     ///< of the signature; empty: not told
+  std::vector<std::string> feature_names; ///< of the key feature_names; empty: not told
   std::optional<std::string> positive_class;
   std::optional<golden_rows> golden;
 };
