@@ -19,7 +19,7 @@ public:
 
   void run() {
     out_.nodes.reserve(spec_.nodes.size());
-    out_.leaf_numbers.reserve(spec_.nodes.size());
+    find_columns();
     for (const std::uint32_t root : spec_.roots) add_tree(root);
     find_always();
   }
@@ -41,10 +41,9 @@ private:
       }
       const tree_node<T>& node = spec_.nodes[order_[i]];
       const auto at = tree.root + static_cast<std::uint32_t>(i);
-      out_.leaf_numbers.push_back(0);
       if (node.is_leaf()) {
-        out_.nodes[at] = {greatest_key<T>, 0, at};
-        out_.leaf_numbers.back() = static_cast<std::uint32_t>(leaves.size());
+        out_.nodes[at] = {static_cast<key_of_number<T>>(leaves.size()), static_cast<std::uint32_t>(out_.leaf_column()),
+                          at};
         leaves.push_back(order_[i]);
         continue;
       }
@@ -65,17 +64,41 @@ private:
     return 0;
   }
 
-  std::uint32_t column_of(const tree_node<T>& node) {
+  using source_id = std::tuple<bool, split, missing_rule, std::uint32_t, key_of_number<T>, std::uint32_t>;
+
+  static source_id id_of(const tree_node<T>& node) {
     const split how = node.how == split::below ? split::at_most : node.how;
+    const bool plain = how == split::at_most && node.missing == missing_rule::nan;
     const key_of_number<T> value = how == split::equals ? to_key(node.value) : 0;
-    const std::uint32_t set = how == split::member ? node.set : 0;
-    const auto [found, fresh] = known_.emplace(std::tuple{node.feature, how, node.missing, value, set},
-                                               static_cast<std::uint32_t>(out_.sources.size()));
-    if (fresh) out_.sources.push_back({how, node.missing, node.feature, set, node.value, no_column, no_column});
-    key_source<T>& source = out_.sources[found->second];
-    std::uint32_t& column = node.missing_first ? source.missing_low : source.missing_high;
-    if (column == no_column) column = static_cast<std::uint32_t>(out_.columns++);
-    return column;
+    return {!plain, how, node.missing, node.feature, value, how == split::member ? node.set : 0};
+  }
+
+  // Sorted: plain sources first, by feature.
+  void find_columns() {
+    for (const tree_node<T>& node : spec_.nodes)
+      if (!node.is_leaf()) known_.emplace(id_of(node), 0);
+    for (auto& [id, index] : known_) {
+      index = static_cast<std::uint32_t>(out_.sources.size());
+      out_.plain_sources += !std::get<0>(id);
+      out_.sources.emplace_back();
+    }
+    for (const tree_node<T>& node : spec_.nodes) {
+      if (node.is_leaf()) continue;
+      const source_id id = id_of(node);
+      key_source<T>& source = out_.sources[known_[id]];
+      source.how = std::get<1>(id);
+      source.missing = node.missing;
+      source.feature = node.feature;
+      source.set = std::get<5>(id);
+      source.value = node.value;
+      std::uint32_t& column = node.missing_first ? source.missing_low : source.missing_high;
+      if (column == no_column) column = static_cast<std::uint32_t>(out_.columns++);
+    }
+  }
+
+  std::uint32_t column_of(const tree_node<T>& node) {
+    const key_source<T>& source = out_.sources[known_[id_of(node)]];
+    return node.missing_first ? source.missing_low : source.missing_high;
   }
 
   bool same_targets(const tree_node<T>& a, const tree_node<T>& b) const {
@@ -119,7 +142,7 @@ private:
   const forest_spec<T>& spec_;
   forest_layout<T>& out_;
   std::vector<std::uint32_t> order_, leaves_;
-  std::map<std::tuple<std::uint32_t, split, missing_rule, key_of_number<T>, std::uint32_t>, std::uint32_t> known_;
+  std::map<source_id, std::uint32_t> known_; // index of the source
 };
 
 template <class T> bool is_member(const category_set<T>& set, T x) {
@@ -202,6 +225,22 @@ void forest_layout<T>::make_keys(const cells_in& rows, std::size_t first_row, st
     return write_all(std::uint8_t{});
   case element::text:
     TROUPE_ASSERT(false);
+  }
+}
+
+template <class T>
+void forest_layout<T>::make_row_keys(const cells_in& rows, std::size_t row, key_of_number<T>* out) const {
+  using K = key_of_number<T>;
+  out[leaf_column()] = lowest_key<T>;
+  if (plain_sources < sources.size() || rows.type != element_of<T>()) return make_keys(rows, row, 1, out, 1, 1);
+  const T* cells = rows.row<T>(row);
+  const std::size_t nowhere = columns + 1;
+  for (const key_source<T>& source : sources) {
+    const T x = cells[source.feature];
+    const K key = to_key(x);
+    const bool missing = x != x;
+    out[source.missing_high == no_column ? nowhere : source.missing_high] = missing ? greatest_key<T> : key;
+    out[source.missing_low == no_column ? nowhere : source.missing_low] = missing ? lowest_key<T> : key;
   }
 }
 

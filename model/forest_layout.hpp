@@ -39,10 +39,10 @@ template <class T> struct key_source {
   std::uint32_t missing_low = no_column;
 };
 
-/// An inner node goes to `first` where the row's key of the column is at most `key`, else to `first` + 1. A leaf holds
-/// the greatest key and leads to itself.
+/// An inner node goes to `first` where the row's key of the column is at most `key`, else to `first` + 1. A leaf leads
+/// to itself, as its column is the one that holds the least key in every row; `key` is its number in its tree.
 template <class T> struct flat_node {
-  key_of_number<T> key = greatest_key<T>;
+  key_of_number<T> key = 0;
   std::uint32_t column = 0;
   std::uint32_t first = 0;
 };
@@ -51,7 +51,7 @@ template <class T> struct flat_tree {
   std::uint32_t root = 0;         ///< of `nodes`
   std::uint32_t end = 0;          ///< behind its last node; they follow the root, level after level
   std::uint32_t depth = 0;        ///< levels below the root
-  std::uint32_t leaves = 0;       ///< numbered as they lie
+  std::uint32_t leaves = 0;       ///< numbered as they lie, from 0 on
   bool uniform = false;           ///< all leaves have the same targets, in the same order
   std::uint32_t first_weight = 0; ///< uniform: of `values`, leaf after leaf; else of `ranges`, one a leaf
   std::uint32_t first_target = 0; ///< uniform: of `targets`
@@ -62,11 +62,13 @@ template <class T> struct forest_layout {
   std::size_t features = 0;
   std::size_t targets = 1;
   aggregate how = aggregate::sum;
-  std::size_t columns = 0;
-  std::vector<key_source<T>> sources;
+  std::size_t columns = 0; ///< behind them, one of leaves (lowest_key in every row) and one that nobody reads
+  std::size_t leaf_column() const { return columns; }
+  std::size_t key_width() const { return columns + 2; }
+  std::vector<key_source<T>> sources; ///< first the plain ones: the order of the numbers, only NaN is missing
+  std::size_t plain_sources = 0;
   std::vector<category_set<T>> sets;
   std::vector<flat_node<T>> nodes;
-  std::vector<std::uint32_t> leaf_numbers; ///< of each node, 0 for inner ones
   std::vector<flat_tree<T>> trees;
   std::vector<T> values;
   std::vector<std::uint32_t> target_lists;
@@ -82,6 +84,8 @@ template <class T> struct forest_layout {
   /// Keys of rows: that of row i and column c goes to out[i * row_step + c * column_step].
   void make_keys(const cells_in& rows, std::size_t first_row, std::size_t count, key_of_number<T>* out,
                  std::size_t row_step, std::size_t column_step) const;
+  /// Those of one row, side by side, with that of leaves.
+  void make_row_keys(const cells_in& rows, std::size_t row, key_of_number<T>* out) const;
 };
 
 extern template struct forest_layout<float>;
