@@ -122,7 +122,7 @@ int score_lines(line_scorer& scorer, std::FILE* in) {
 int run(const options& opts) {
   auto file = read_file(opts.model_file);
   if (!file) return failed(file.error());
-  auto loaded = model::load_onnx(*file);
+  auto loaded = model::load_model(*file);
   if (!loaded) return failed(opts.model_file + ": " + loaded.error().message);
   model::scoring_options scoring;
   scoring.features = opts.features;
