@@ -11,8 +11,8 @@
 namespace troupe::model {
 namespace {
 
-constexpr std::size_t rows_together = 8;       // that descend side by side: enough to hide each other's waiting
-constexpr std::size_t trees_together = 16;     // likewise, of one row
+constexpr std::size_t together =
+    8; // rows, or trees of one row, that descend side by side and hide each other's waiting
 constexpr std::uint32_t levels_unasked = 4;    // between two looks at whether all have arrived
 constexpr std::size_t rows_for_lanes = 12;     // fewer rows descend
 constexpr std::size_t row_block = lane_rows;   // that a tree is applied to in one go
@@ -30,25 +30,40 @@ struct compact_node {
   std::uint16_t column, step;
 };
 
-// Down from at[k] with the keys at keys[k], all of them together, without a branch; gives what the leaves hold.
-template <std::size_t Count, class Node, class K>
-inline void descend(const Node* nodes, std::uint32_t depth, const K* const* keys, const std::uint32_t* at, K* found) {
-  std::uint32_t here[Count];
-  std::copy(at, at + Count, here);
+// One level down. The node is read in one piece where it is small enough for that.
+inline std::uint32_t next_of(const compact_node* nodes, std::uint32_t at, const std::int32_t* keys) {
+  const auto node = std::bit_cast<std::uint64_t>(nodes[at]);
+  static_assert(std::endian::native == std::endian::little, "key, column, step from the lowest bits on");
+  const auto key = static_cast<std::int32_t>(static_cast<std::uint32_t>(node));
+  const auto column = static_cast<std::uint16_t>(node >> 32);
+  return at + static_cast<std::uint32_t>(node >> 48) + static_cast<std::uint32_t>(keys[column] > key);
+}
+template <class T>
+inline std::uint32_t next_of(const wide_node<T>* nodes, std::uint32_t at, const key_of_number<T>* keys) {
+  const wide_node<T>& node = nodes[at];
+  return at + node.step + static_cast<std::uint32_t>(keys[node.column] > node.key);
+}
+
+// Down from at[k] with the keys at keys + k * stride, all of them together, without a branch; gives what the leaves
+// hold.
+template <class Node, class K>
+inline void descend(const Node* nodes, std::uint32_t depth, const K* keys, std::size_t stride, const std::uint32_t* at,
+                    K* found) {
+  std::uint32_t here[together];
+  std::copy(at, at + together, here);
   while (depth > 0) {
     const std::uint32_t levels = std::min(depth, levels_unasked);
-    for (std::uint32_t level = 0; level < levels; ++level)
-      for (std::size_t k = 0; k < Count; ++k) {
-        const Node& node = nodes[here[k]];
-        here[k] += node.step + static_cast<std::uint32_t>(keys[k][node.column] > node.key);
-      }
+    for (std::uint32_t level = 0; level < levels; ++level) {
+#pragma GCC unroll 8
+      for (std::size_t k = 0; k < together; ++k) here[k] = next_of(nodes, here[k], keys + k * stride);
+    }
     depth -= levels;
     if (depth == 0) break;
     std::uint32_t further = 0;
-    for (std::size_t k = 0; k < Count; ++k) further |= nodes[here[k]].step;
+    for (std::size_t k = 0; k < together; ++k) further |= nodes[here[k]].step;
     if (further == 0) break;
   }
-  for (std::size_t k = 0; k < Count; ++k) found[k] = nodes[here[k]].key;
+  for (std::size_t k = 0; k < together; ++k) found[k] = nodes[here[k]].key;
 }
 
 } // namespace
@@ -207,27 +222,38 @@ template <class T> struct forest<T>::impl {
 
   // One row, several trees together.
   template <class Node> void run_row(const Node* nodes, const K* keys, K* found, T* sums, std::uint8_t* has) const {
-    const K* same[trees_together];
-    std::fill(same, same + trees_together, keys);
     const std::size_t count = layout.trees.size();
-    for (std::size_t first = 0; first < count; first += trees_together) {
-      std::uint32_t at[trees_together];
-      K values[trees_together];
+    for (std::size_t first = 0; first < count; first += together) {
+      std::uint32_t at[together];
+      K values[together];
       std::uint32_t depth = 0;
-      for (std::size_t k = 0; k < trees_together; ++k) {
+      for (std::size_t k = 0; k < together; ++k) {
         const tree& t = layout.trees[by_depth[std::min(first + k, count - 1)]];
         at[k] = t.root;
         depth = t.depth;
       }
-      descend<trees_together>(nodes, depth, same, at, values);
-      const std::size_t some = std::min(trees_together, count - first);
+      descend(nodes, depth, keys, 0, at, values);
+      const std::size_t some = std::min(together, count - first);
       for (std::size_t k = 0; k < some; ++k) found[by_depth[first + k]] = values[k];
     }
-    if (simple && has == nullptr && layout.targets == 1) {
-      for (std::size_t t = 0; t < count; ++t) sums[0] += std::bit_cast<T>(found[t]);
-      return;
-    }
+    if (simple && has == nullptr) return add_row(found, sums);
     for (std::size_t t = 0; t < count; ++t) add_found(layout.trees[t], found + t, 1, sums, has);
+  }
+
+  // The simple sums of a row, which stay in a register as long as the trees are for the same target.
+  void add_row(const K* found, T* sums) const {
+    std::uint32_t target = 0;
+    T sum = sums[0];
+    for (std::size_t t = 0; t < layout.trees.size(); ++t) {
+      const std::uint32_t next = layout.target_lists[layout.trees[t].first_target];
+      if (next != target) {
+        sums[target] = sum;
+        target = next;
+        sum = sums[target];
+      }
+      sum += std::bit_cast<T>(found[t]);
+    }
+    sums[target] = sum;
   }
 
   void add_found(const tree& t, const K* found, std::size_t rows, T* sums, std::uint8_t* has) const {
@@ -237,18 +263,16 @@ template <class T> struct forest<T>::impl {
     for (std::size_t i = 0; i < rows; ++i) has[i * layout.targets + layout.target_lists[t.first_target]] = 1;
   }
 
-  // A block of rows, tree after tree. `keys` has rows up to the next multiple of rows_together.
+  // A block of rows, tree after tree. `keys` has rows up to the next multiple of together.
   template <class Node>
   void run_block(const Node* nodes, std::size_t first_tree, std::size_t last_tree, const K* keys, std::size_t rows,
                  K* found, T* sums, std::uint8_t* has) const {
     for (std::size_t i = first_tree; i < last_tree; ++i) {
       const tree& t = layout.trees[i];
-      std::uint32_t at[rows_together];
-      std::fill(at, at + rows_together, t.root);
-      for (std::size_t row = 0; row < rows; row += rows_together) {
-        const K* of_rows[rows_together];
-        for (std::size_t k = 0; k < rows_together; ++k) of_rows[k] = keys + (row + k) * layout.key_width();
-        descend<rows_together>(nodes, t.depth, of_rows, at, found + row);
+      std::uint32_t at[together];
+      std::fill(at, at + together, t.root);
+      for (std::size_t row = 0; row < rows; row += together) {
+        descend(nodes, t.depth, keys + row * layout.key_width(), layout.key_width(), at, found + row);
       }
       add_found(t, found, rows, sums, has);
     }
@@ -258,7 +282,7 @@ template <class T> struct forest<T>::impl {
   void run_rows(const Node* nodes, const cells_in& in, std::size_t first, std::size_t count, workspace& memory, T* sums,
                 std::uint8_t* has) const {
     auto has_of = [&](std::size_t row) { return has == nullptr ? nullptr : has + row * layout.targets; };
-    if (count < rows_together / 2) {
+    if (count < together / 2) {
       for (std::size_t i = 0; i < count; ++i) {
         layout.make_row_keys(in, first + i, memory.keys.data());
         run_row(nodes, memory.keys.data(), memory.found.data(), sums + i * layout.targets, has_of(i));
@@ -298,7 +322,7 @@ template <class T> struct forest<T>::impl {
     // Scratch of a thread that scores: the forest itself stays immutable.
     thread_local workspace memory;
     const std::size_t prepared =
-        std::min(rows_prepared, (in.rows + rows_together - 1) / rows_together * rows_together) * layout.key_width();
+        std::min(rows_prepared, (in.rows + together - 1) / together * together) * layout.key_width();
     if (memory.keys.size() < prepared) memory.keys.resize(prepared);
     if (memory.found.size() < std::max(row_block, layout.trees.size()))
       memory.found.resize(std::max(row_block, layout.trees.size()));

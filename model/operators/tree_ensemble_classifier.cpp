@@ -1,6 +1,7 @@
 // TreeEnsembleClassifier as onnxruntime computes it, its special cases of two classes included: where the weights of
 // all leaves are for one class, there is one score, and the label and the second number are made from it.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -115,6 +116,29 @@ binary_kind kind_of(const ensemble_attributes& given) {
   return negative ? binary_kind::one_signed : binary_kind::one_positive;
 }
 
+// Whether the weights are shares that add up to 1, as those of random forests: then they need no transform. Of two
+// classes, one may be left to what is missing of 1.
+bool are_shares(const ensemble_attributes& given) {
+  constexpr double tolerance = 1e-3;
+  if (given.how != post_transform::none || !given.base_values.empty()) return false;
+  std::map<std::pair<std::int64_t, std::int64_t>, double> of_leaves;
+  for (std::size_t i = 0; i < given.weights.size(); ++i) {
+    if (given.weights[i] < 0) return false;
+    of_leaves[{given.weight_trees[i], given.weight_nodes[i]}] += given.weights[i];
+  }
+  std::map<std::int64_t, std::pair<double, double>> of_trees; // the least and the greatest of the leaves
+  for (const auto& [leaf, sum] : of_leaves) {
+    const auto [tree, fresh] = of_trees.emplace(leaf.first, std::pair{sum, sum});
+    tree->second = {std::min(tree->second.first, sum), std::max(tree->second.second, sum)};
+  }
+  double least = 0, greatest = 0;
+  for (const auto& [tree, sums] : of_trees) {
+    least += sums.first;
+    greatest += sums.second;
+  }
+  return greatest <= 1 + tolerance && (least >= 1 - tolerance || kind_of(given) == binary_kind::one_positive);
+}
+
 template <class T>
 result<std::unique_ptr<operation>> build(const attribute_reader& node, const ensemble_attributes& given,
                                          std::size_t width, std::size_t classes) {
@@ -148,11 +172,7 @@ result<built_node> build_tree_ensemble_classifier(attribute_reader& node, node_i
   built.outputs.push_back(label_of(*classes));
   built.outputs.push_back(numbers_of(count));
   built.outputs[1].classes = *classes;
-  // Of random forests: the weights are shares, and no transform is needed.
-  const bool shares = given->how == post_transform::none &&
-                      std::all_of(given->weights.begin(), given->weights.end(), [](double w) { return w >= 0; }) &&
-                      given->base_values.empty();
-  built.outputs[1].probabilities = gives_probabilities(given->how) || shares;
+  built.outputs[1].probabilities = gives_probabilities(given->how) || are_shares(*given);
   return built;
 }
 
