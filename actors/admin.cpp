@@ -148,20 +148,24 @@ void forget_idle_uploads(self_ptr self) {
   std::erase_if(self->state.uploads, [&](auto& entry) { return entry.second.touched < oldest; });
 }
 
-/// {"name", "bytes", "features"?: [...]} -> {"upload": id}
+std::string name_rule(const std::string& text, const char* whose) {
+  return fmt::format("'{}' can't be {} name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit",
+                     text, whose);
+}
+
+/// {"name", "bytes", "alias"?, "features"?: [...]} -> {"upload": id}
 admin_reply begin_upload(self_ptr self, const std::string& body) {
   auto& s = self->state;
   auto request = parse(body);
   admin_state::upload fresh;
   fresh.name = text_of(request, "name");
+  fresh.alias = text_of(request, "alias");
   fresh.bytes = number_of(request, "bytes");
   if (auto list = request.FindMember("features"); list != request.MemberEnd() && list->value.IsArray())
     for (auto& feature : list->value.GetArray())
       if (feature.IsString()) fresh.features.emplace_back(feature.GetString(), feature.GetStringLength());
-  if (!is_name(fresh.name))
-    return refuse(
-        "'" + fresh.name +
-        "' can't be a model's name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit");
+  if (!is_name(fresh.name)) return refuse(name_rule(fresh.name, "a model's"));
+  if (!fresh.alias.empty() && !is_name(fresh.alias)) return refuse(name_rule(fresh.alias, "an alias's"));
   if (fresh.bytes == 0 || fresh.bytes > s.cfg.model_bytes_max)
     return refuse(
         fmt::format("a model file of {} bytes is refused: it may have 1 to {}", fresh.bytes, s.cfg.model_bytes_max));
@@ -209,8 +213,7 @@ std::string manifest(const admin_state::upload& upload, const blob_location& whe
   json.StartArray();
   for (auto& name : upload.features) json.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
   json.EndArray();
-  json.Key("activate");
-  json.Bool(true);
+  if (!upload.alias.empty()) put("alias", upload.alias);
   json.EndObject();
   return {text.GetString(), text.GetSize()};
 }

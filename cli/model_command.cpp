@@ -58,6 +58,8 @@ std::string begin_body(const options& opts, std::size_t bytes) {
   json.StartObject();
   json.Key("name");
   json.String(opts.name.c_str());
+  json.Key("alias");
+  json.String(opts.alias.c_str());
   json.Key("bytes");
   json.Uint64(bytes);
   json.Key("features");

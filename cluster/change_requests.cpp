@@ -69,6 +69,9 @@ change_outcome register_known(const context& c, const model_state& model, const 
   const auto& record = model.record;
   const auto label = record.name + "@" + text(record.version);
   using kind = model_record::state_kind;
+  if (record.state == kind::staged && !alias.empty() && !record.activate.empty() && record.activate != alias)
+    return refuse("nodes are still loading " + label + " for " + record.name + "@" + record.activate +
+                  "; when it is live: troupe model promote " + label + " --alias " + alias);
   if (record.state == kind::failed) return stage_again(c, model, alias);
   if (record.state == kind::staged && !alias.empty() && record.activate.empty()) return stage_again(c, model, alias);
   if (record.state == kind::ready && !alias.empty()) {
@@ -96,10 +99,13 @@ change_outcome register_model(const context& c, json::object_reader& in) {
   record.features = in.texts("features", false);
   record.created_ms = c.wall_clock_ms;
   record.term = c.term;
-  const std::string alias = in.flag("activate", false, true) ? "champion" : "";
+  auto alias = in.text("alias", false);
+  if (alias.empty()) alias = "champion";
+  if (!in.flag("activate", false, true)) alias.clear();
   const model_version asked{static_cast<std::uint32_t>(in.number("version", 1, uint32_max, false, 0))};
   if (in.failed()) return refuse(in.error());
   if (!is_name(record.name)) return refuse(name_rule("model name", record.name));
+  if (!alias.empty() && !is_name(alias)) return refuse(name_rule("alias", alias));
   const auto hex = [](char d) { return (d >= '0' && d <= '9') || (d >= 'a' && d <= 'f'); };
   if (record.where.sha256.size() != 64 || !std::all_of(record.where.sha256.begin(), record.where.sha256.end(), hex))
     return refuse("change: field 'sha256' is not 64 lower-case hex digits");
