@@ -49,6 +49,19 @@ BOOST_AUTO_TEST_CASE(register_model__for_an_alias__that_one_moves_and_no_other) 
   BOOST_TEST(core->state().find_model("games", model_version{4})->record.activate == "champion");
 }
 
+BOOST_AUTO_TEST_CASE(register_model__known_content_other_features__is_refused_with_both_lists) {
+  join(a);
+  ask("register_model", model('a', R"(,"features":["G1","G2"])"), "1");
+  const auto other = ask("register_model", model('a', R"(,"features":["G2","G1"])"), "2");
+  BOOST_TEST(!other.ok);
+  for (const auto* part : {"games@1", "G1,G2", "G2,G1", "pipelines[].features"})
+    BOOST_TEST(other.message.find(part) != std::string::npos, part << " in: " << other.message);
+  BOOST_TEST(ask("register_model", model('a', R"(,"features":["G1","G2"])"), "3").ok);
+  BOOST_TEST(ask("register_model", model('a'), "4").ok); // no opinion
+  BOOST_TEST(
+      (core->state().find_model("games", model_version{1})->record.features == std::vector<std::string>{"G1", "G2"}));
+}
+
 BOOST_AUTO_TEST_CASE(change__same_id_again__same_answer_no_second_effect) {
   join(a);
   const auto first = ask("register_model", model('a'), "x");
