@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <caf/stateful_actor.hpp>
-#include <fmt/format.h>
 
 #include "base/assert.hpp"
 
@@ -12,16 +11,15 @@ namespace {
 
 constexpr std::int64_t offset_latest = -1, offset_earliest = -2;
 
-/// What startingOffsets says about one partition: a fixed offset, or -1 / -2.
-result<std::int64_t> ruled_offset(const start_rule& rule, const topic_partition& where) {
+/// What startingOffsets says about one partition: a fixed offset (or time), or -1 / -2. One that it leaves out starts
+/// at the latest.
+std::int64_t ruled_offset(const start_rule& rule, const topic_partition& where) {
   if (rule.at == start_rule::kind::earliest) return offset_earliest;
   if (rule.at == start_rule::kind::latest) return offset_latest;
   auto topic = rule.values.find(where.topic);
-  if (topic != rule.values.end())
-    if (auto value = topic->second.find(where.partition); value != topic->second.end()) return value->second;
-  return fail(errc::invalid,
-              fmt::format("startingOffsets says nothing about partition {}; name every partition of the topic",
-                          to_string(where)));
+  if (topic == rule.values.end()) return offset_latest;
+  auto value = topic->second.find(where.partition);
+  return value == topic->second.end() ? offset_latest : value->second;
 }
 
 result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const std::vector<action::start_query>& fresh,
@@ -40,12 +38,11 @@ result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const 
       continue;
     }
     auto ruled = ruled_offset(pipeline.starting, fresh[i].where);
-    if (!ruled) return tl::make_unexpected(ruled.error());
-    if (pipeline.starting.at == start_rule::kind::timestamps) {
-      by_time.emplace_back(fresh[i].where, *ruled);
+    if (pipeline.starting.at == start_rule::kind::timestamps && ruled >= 0) {
+      by_time.emplace_back(fresh[i].where, ruled);
       by_time_index.push_back(i);
     } else {
-      offsets[i] = *ruled == offset_earliest ? low : *ruled == offset_latest ? high : *ruled;
+      offsets[i] = ruled == offset_earliest ? low : ruled == offset_latest ? high : ruled;
     }
   }
   if (by_time.empty()) return offsets;

@@ -9,7 +9,8 @@
 
 namespace troupe {
 
-/// Where the partitions of a pipeline start that have no committed offset.
+/// Where the partitions of a pipeline start that have no committed offset; those that `values` leaves out: at the
+/// latest.
 struct start_rule {
   enum class kind { earliest, latest, offsets, timestamps } at = kind::latest;
   /// topic -> partition -> offset (-2 earliest, -1 latest), or milliseconds since the epoch.

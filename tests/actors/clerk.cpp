@@ -103,9 +103,15 @@ BOOST_FIXTURE_TEST_CASE(partition_added_later__starts_at_its_first_row, fixture)
   BOOST_TEST(starts() == "dsp/0@100 dsp/1@10 ");
 }
 
-BOOST_FIXTURE_TEST_CASE(explicit_offsets__without_a_partition__name_it, fixture) {
+BOOST_FIXTURE_TEST_CASE(explicit_offsets__without_a_partition__it_starts_at_the_latest, fixture) {
   pipeline.starting = {start_rule::kind::offsets, {{"dsp", {{0, 42}}}}};
-  BOOST_TEST(starts().find("dsp/1") != std::string::npos);
+  BOOST_TEST(starts() == "dsp/0@42 dsp/1@100 ");
+  offsets->known.clear();
+  pipeline.starting = {start_rule::kind::timestamps, {{"dsp", {{0, 50'000}}}}};
+  BOOST_TEST(starts() == "dsp/0@50 dsp/1@100 ");
+  offsets->known.clear();
+  pipeline.starting = {start_rule::kind::offsets, {{"other", {{0, 42}}}}};
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@100 ");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
