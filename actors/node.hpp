@@ -72,7 +72,7 @@ struct node_parts {
 };
 
 /// Exit reasons of the node actor, as codes of the error category "troupe".
-enum class node_exit : std::uint8_t { left = 1, removed, refused, control_lost };
+enum class node_exit : std::uint8_t { left = 1, removed, refused, control_lost, colleague_lost };
 caf::error make_error(node_exit code, const std::string& why);
 
 struct node_state {

@@ -261,6 +261,8 @@ result<node_end> end_of(caf::actor_system& system, const caf::error& why) {
     return fail(errc::conflict, why.context().get_as<std::string>(0));
   case node_exit::control_lost:
     break;
+  case node_exit::colleague_lost:
+    return fail(errc::internal, why.context().get_as<std::string>(0));
   }
   return fail(errc::unavailable, why.context().get_as<std::string>(0));
 }
