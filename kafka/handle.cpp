@@ -124,6 +124,9 @@ void handle_destroyer::operator()(rd_kafka_t* client) const noexcept {
 result<handle_ptr> open_client(role which, const kafka_properties& user, const kafka_properties& fixed, int events,
                                const std::function<void(rd_kafka_conf_t*)>& adjust, std::shared_ptr<contact> watch) {
   conf_ptr conf(rd_kafka_conf_new());
+  // Small requests are sent at once, unless the user wants it otherwise.
+  if (auto set = set_property(conf.get(), "socket.nagle.disable", "true"); !set)
+    return tl::make_unexpected(set.error());
   for (const auto& [name, value] : user) {
     for (const auto* never : refused)
       if (name == never)

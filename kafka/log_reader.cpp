@@ -40,7 +40,6 @@ result<void> kafka_log_reader::start(const kafka_properties& user, milliseconds 
       {"auto.offset.reset", "error"},
       {"allow.auto.create.topics", "false"},
       {"check.crcs", "true"},
-      {"socket.nagle.disable", "true"},
       {"fetch.min.bytes", "1"},
       {"fetch.wait.max.ms", std::to_string(fetch_wait.count())},
       {"fetch.error.backoff.ms", "100"},

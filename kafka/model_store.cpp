@@ -103,7 +103,6 @@ result<handle_ptr> kafka_model_store::open_producer(upload& state) const {
       {"queue.buffering.max.kbytes", "8192"}, // chunks are copied: this bounds the copies
       {"linger.ms", "0"},
       {"reconnect.backoff.max.ms", "1000"},
-      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user_, fixed, 0, [&](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, &state); // called only inside poll and flush, so not after put()
@@ -164,7 +163,6 @@ result<handle_ptr> kafka_model_store::open_reader(std::int64_t first_offset) con
       {"auto.offset.reset", "error"},
       {"allow.auto.create.topics", "false"},
       {"check.crcs", "true"},
-      {"socket.nagle.disable", "true"},
       {"fetch.wait.max.ms", std::to_string(fetch_wait_.count())},
       {"topic.metadata.propagation.max.ms", "5000"},
       {"queued.max.messages.kbytes", "16384"},

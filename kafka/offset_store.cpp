@@ -37,7 +37,6 @@ result<handle_ptr> open_for(const kafka_properties& user, const std::string& gro
       {"isolation.level",
        "read_committed"}, // "latest" is the end of what a lane can read: before a transaction still open
       {"allow.auto.create.topics", "false"},
-      {"socket.nagle.disable", "true"},
       {"reconnect.backoff.max.ms", "1000"},
   };
   auto client = open_client(role::consumer, user, fixed);

@@ -276,7 +276,6 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
       {"partitioner", "murmur2_random"},
       {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
       {"batch.size", batch_size(user, smallest)},
-      {"socket.nagle.disable", "true"},
       {"log.connection.close", "false"}};
   auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
   if (!client) return tl::make_unexpected(client.error());

@@ -382,6 +382,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                               {"queued.max.messages.kbytes", "65536"},
                               {"fetch.wait.max.ms", settings.embedded ? "10" : "100"},
                               {"fetch.max.bytes", "16777216"},
+                              {"receive.message.max.bytes", "33554432"},
                               {"reconnect.backoff.max.ms", "2000"}};
   for (const auto& [name, value] : settings.properties) properties[name] = value;
   const kafka_properties fixed{{"group.id", settings.group_id},
@@ -392,8 +393,6 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                                {"enable.partition.eof", "true"},
                                {"isolation.level", "read_committed"},
                                {"allow.auto.create.topics", "false"},
-                               {"socket.nagle.disable", "true"},
-                               {"receive.message.max.bytes", "33554432"},
                                {"log.connection.close", "false"}};
   auto shared = std::make_shared<shared_state>();
   auto watch = std::make_shared<contact>();
