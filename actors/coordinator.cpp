@@ -254,7 +254,7 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
       },
       [self](cluster_view_atom) -> caf::result<std::string> {
         if (!self->state.core->ruling()) return caf::make_error(caf::sec::invalid_argument, "not ruling");
-        return self->state.core->status_json(now(self));
+        return self->state.core->status_json(now(self), self->state.votes->stale_leases());
       },
       [self](resign_atom) { return resign(self); },
       [self](tick_atom) {

@@ -120,7 +120,7 @@ struct ingest_state {
 
   lane_counters counters;
   std::array<std::uint64_t, model::rejection_count> rejected{};
-  std::uint64_t redispatched_seen = 0, late_seen = 0; ///< what metrics have been told
+  std::uint64_t redispatched_seen = 0, late_seen = 0, stale_seen = 0; ///< what metrics have been told
 
   std::vector<source_event> events; ///< scratch
   std::vector<delivery> deliveries; ///< scratch

@@ -63,6 +63,7 @@ void update_metrics(ingest_state& state, mono_time now) {
   metrics.batch_redispatched(dispatch.count().redispatched -
                              std::exchange(state.redispatched_seen, dispatch.count().redispatched));
   metrics.late_answers(dispatch.count().late - std::exchange(state.late_seen, dispatch.count().late));
+  metrics.stale_orders(state.table.stale() - std::exchange(state.stale_seen, state.table.stale()));
   std::int64_t lag_max = 0;
   for (const auto& [slot, partition] : state.table.held()) {
     auto end = state.ports.source->end_offset(slot);

@@ -72,6 +72,8 @@ lane_metrics::lane_metrics(prometheus::Registry& registry, std::string pipeline,
       counter(registry, "troupe_batches_redispatched_total", "Batches sent to another scorer again", labels);
   late_ =
       counter(registry, "troupe_late_answers_total", "Answers dropped because the batch was dispatched again", labels);
+  stale_ = counter(registry, "troupe_stale_orders_total",
+                   "Grants and revocations passed over because a newer one was known", labels);
   credits_ = gauge(registry, "troupe_scorer_credits", "Batches that scorers would take now", labels);
   rows_inflight_ = gauge(registry, "troupe_rows_inflight", "Rows read and not yet produced", labels);
   bytes_inflight_ = gauge(registry, "troupe_bytes_inflight", "Bytes of the rows in flight", labels);

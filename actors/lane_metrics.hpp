@@ -45,6 +45,7 @@ public:
   void observe(step what, model_version version, double seconds, std::uint64_t rows);
   void batch_redispatched(std::uint64_t batches) { redispatched_->Increment(static_cast<double>(batches)); }
   void late_answers(std::uint64_t answers) { late_->Increment(static_cast<double>(answers)); }
+  void stale_orders(std::uint64_t orders) { stale_->Increment(static_cast<double>(orders)); }
   void set(const gauges& now);
   /// Rows between the committed offset and the end of the log; forget() when the partition is released.
   void set_lag(const topic_partition& where, std::int64_t rows);
@@ -63,7 +64,7 @@ private:
   prometheus::Family<prometheus::Histogram>* seconds_;
   prometheus::Family<prometheus::Gauge>* lag_;
   prometheus::Counter *rows_read_, *record_errors_, *records_skipped_, *dead_letters_, *dead_letter_failures_;
-  prometheus::Counter *redispatched_, *late_;
+  prometheus::Counter *redispatched_, *late_, *stale_;
   prometheus::Gauge *credits_, *rows_inflight_, *bytes_inflight_, *rows_uncommitted_, *queued_, *inflight_, *lag_max_;
   std::array<prometheus::Counter*, model::rejection_count> rejected_{};
   std::map<model_version, version_children> versions_;
