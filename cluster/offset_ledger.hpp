@@ -9,8 +9,9 @@
 //
 // It runs over delivered records: end_of_partition() moves the watermark past transaction markers and compacted offsets
 // that no record stands for. Beside each offset goes the model version in force there and where it began, as the
-// metadata string of the committed offset (make_metadata); a new owner of the partition gets it with its grant and goes
-// on with it.
+// metadata string of the committed offset (make_metadata). A new owner of the partition gets it with its grant and goes
+// on with it, so that `since` outlives its owners. It says nothing about the offsets behind the committed one, which
+// are what a crash repeats (docs/decisions/0010).
 
 #include <cstdint>
 #include <deque>
