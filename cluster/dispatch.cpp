@@ -28,12 +28,20 @@ std::uint32_t dispatcher::room(const scorer_info& scorer, mono_time now) const {
 
 // Local scorers come first as long as one has room: their answers are nearer, and rows need no packing. Among equals
 // the least loaded one, then the one that got the least so far.
-const dispatcher::scorer_map::value_type* dispatcher::pick(mono_time now) const {
+const dispatcher::scorer_map::value_type* dispatcher::pick(mono_time now, bool local_only) const {
   const scorer_map::value_type* best = nullptr;
   auto rank = [](const scorer_info& s) { return std::tuple{!s.local, s.inflight, s.sent}; };
   for (const auto& scorer : scorers_)
-    if (room(scorer.second, now) > 0 && (!best || rank(scorer.second) < rank(best->second))) best = &scorer;
+    if ((scorer.second.local || !local_only) && room(scorer.second, now) > 0 &&
+        (!best || rank(scorer.second) < rank(best->second)))
+      best = &scorer;
   return best;
+}
+
+// Only at the first try: a local scorer that does not answer must not hold up the lane for ever.
+bool dispatcher::stays_here(const batch_info& batch) const {
+  return batch.bytes > limits_.remote_bytes_max && batch.attempt == 0 &&
+         std::any_of(scorers_.begin(), scorers_.end(), [](const auto& scorer) { return scorer.second.local; });
 }
 
 bool dispatcher::can_read(mono_time now) const {
@@ -59,11 +67,11 @@ batch_seq dispatcher::add(std::uint32_t rows, std::uint64_t bytes) {
 
 std::optional<dispatcher::order> dispatcher::next(mono_time now) {
   if (queue_.empty()) return std::nullopt;
-  const auto* chosen = pick(now);
-  if (!chosen) return std::nullopt;
   auto seq = *queue_.begin();
-  queue_.erase(queue_.begin());
   auto& batch = batches_[seq - first_];
+  const auto* chosen = pick(now, stays_here(batch));
+  if (!chosen) return std::nullopt;
+  queue_.erase(queue_.begin());
   batch.state = batch_info::state_kind::inflight;
   batch.scorer = chosen->first;
   batch.sent_at = now;

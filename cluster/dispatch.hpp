@@ -29,6 +29,9 @@ struct dispatch_limits {
   std::uint32_t remote_window = 4;     ///< ... of another node: the wire takes a while
   std::uint64_t rows_max = 100'000;    ///< rows added and not popped
   std::uint64_t bytes_max = 64u << 20; ///< their bytes
+  /// A larger batch stays in this process at its first try, if there is a scorer: what comes behind it on the wire
+  /// would have to wait
+  std::uint64_t remote_bytes_max = 1u << 20;
   /// How long a scorer that is not ready, or does not answer, gets nothing
   std::chrono::milliseconds bench{50};
   std::chrono::milliseconds answer_limit{30'000}; ///< a batch without an answer for so long goes to another scorer
@@ -63,8 +66,8 @@ public:
 
   /// Takes the next batch of the lane; the first one is number 0.
   batch_seq add(std::uint32_t rows, std::uint64_t bytes);
-  /// The oldest queued batch and the scorer to send it to; nothing if there is none, or no credit. The batch is then in
-  /// flight.
+  /// The oldest queued batch and the scorer to send it to; nothing if there is none, or no credit (for a batch that has
+  /// to stay here: at a local one). The batch is then in flight.
   std::optional<order> next(mono_time now);
 
   /// An answer came. False: it is late (an older attempt, or a batch that is gone) and has to be dropped; it is
@@ -105,7 +108,8 @@ private:
   };
 
   using scorer_map = std::map<scorer_number, scorer_info>;
-  [[nodiscard]] const scorer_map::value_type* pick(mono_time now) const;
+  [[nodiscard]] const scorer_map::value_type* pick(mono_time now, bool local_only = false) const;
+  [[nodiscard]] bool stays_here(const batch_info& batch) const;
   [[nodiscard]] std::uint32_t room(const scorer_info& scorer, mono_time now) const;
   batch_info* inflight_batch(batch_seq seq, std::uint32_t attempt);
   void give_back_credit(scorer_number scorer);

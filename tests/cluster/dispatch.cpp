@@ -44,6 +44,36 @@ BOOST_AUTO_TEST_CASE(next__local_and_remote__local_first_then_remote_then_nothin
   BOOST_CHECK_EQUAL(d.credits(start), 0u);
 }
 
+BOOST_AUTO_TEST_CASE(next__large_batch__waits_for_a_local_scorer_at_its_first_try) {
+  dispatch_limits limits;
+  limits.remote_bytes_max = 1000;
+  auto d = with_scorers(1, 1, limits);
+  d.add(1, 1000);
+  d.add(1, 1000);
+  d.add(1, 1001);
+  BOOST_CHECK_EQUAL(d.next(start)->scorer, 0u);
+  BOOST_CHECK_EQUAL(d.next(start)->scorer, 0u);
+  BOOST_CHECK(!d.next(start)); // the remote one has credit
+  BOOST_CHECK(!d.can_read(start));
+  BOOST_CHECK(d.complete(batch_seq{0}, 0));
+  auto large = d.next(start);
+  BOOST_REQUIRE(large.has_value());
+  BOOST_CHECK(large->local);
+  // The local one does not answer: then any will do.
+  d.add(1, 1);
+  auto late = start + limits.answer_limit;
+  BOOST_CHECK_EQUAL(d.expire(late), 2u);
+  for (int i = 0; i < 2; ++i) BOOST_CHECK_EQUAL(d.next(late)->scorer, 1u);
+}
+
+BOOST_AUTO_TEST_CASE(next__large_batch_and_no_local_scorer__goes_to_a_remote_one) {
+  dispatch_limits limits;
+  limits.remote_bytes_max = 1000;
+  auto d = with_scorers(0, 1, limits);
+  d.add(1, 1001);
+  BOOST_CHECK(d.next(start).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(front__completed_out_of_order__read_order) {
   auto d = with_scorers(1, 1);
   for (int i = 0; i < 3; ++i) d.add(1, 1);
