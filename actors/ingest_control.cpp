@@ -8,8 +8,7 @@
 namespace troupe {
 
 ingest_state::~ingest_state() {
-  if (cfg.metrics)
-    for (const auto& [slot, partition] : table.held()) cfg.metrics->forget(partition.where);
+  if (cfg.metrics) cfg.metrics->lane_ended();
 }
 
 namespace ingest_detail {

@@ -46,4 +46,23 @@ BOOST_AUTO_TEST_CASE(orders__of_an_older_epoch__are_counted) {
   BOOST_TEST(value("troupe_stale_orders_total") == 2);
 }
 
+BOOST_AUTO_TEST_CASE(lane__ends__nothing_of_the_moment_is_left) {
+  start();
+  add_scorer(true, false);
+  grant(0);
+  append(0, 30);
+  advance(300ms);
+  for (auto* name : {"records_lag_max", "consumer_lag"}) BOOST_TEST(value(name) == 30, name);
+  for (auto* name : {"troupe_rows_uncommitted", "troupe_rows_inflight", "troupe_batches_inflight"})
+    BOOST_TEST(value(name) > 0, name);
+  lane->emit({source_event::kind::fatal, 0, -1, 0, "fenced"});
+  run();
+  BOOST_REQUIRE(down);
+  for (auto* name : {"troupe_rows_uncommitted", "troupe_rows_inflight", "troupe_bytes_inflight",
+                     "troupe_batches_queued", "troupe_batches_inflight", "troupe_scorer_credits"})
+    BOOST_TEST(value(name) == 0, name);
+  for (auto* name : {"records_lag_max", "consumer_lag"}) BOOST_TEST(value(name) == -1, name);
+  BOOST_TEST(value("troupe_rows_read_total") > 0); // counters stay
+}
+
 BOOST_AUTO_TEST_SUITE_END()
