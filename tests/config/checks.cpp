@@ -144,7 +144,22 @@ BOOST_AUTO_TEST_CASE(names_and_topics__outside_their_alphabet__are_refused) {
     from.pipeline = R"("name":"p","topic":"o","model":"m","subscribe":)" + subscribe;
     BOOST_CHECK(contains(refusal(from), "pipelines[0].subscribe"));
   }
-  for (std::string model : {"", "@", "games@", "@champion", "a b", "a@b@c", "models:/", "models:games/1"}) {
+  // What a push would refuse can never be followed.
+  const std::string full(64, 'g');
+  const std::vector<std::string> wrong{"",
+                                       "@",
+                                       "games@",
+                                       "@champion",
+                                       "a b",
+                                       "a@b@c",
+                                       "models:/",
+                                       "Games",
+                                       "games@Champion",
+                                       "_games",
+                                       full + "s",
+                                       "models:games/1",
+                                       "games@" + full + "s"};
+  for (const auto& model : wrong) {
     parts from;
     from.pipeline = R"("name":"p","topic":"o","subscribe":"x","model":")" + model + "\"";
     BOOST_CHECK(contains(refusal(from), "pipelines[0].model: "));
