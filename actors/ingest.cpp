@@ -197,6 +197,7 @@ void seal(ingest_pointer self) {
   auto batch = state.builder.seal();
   batch.seq = state.dispatch.add(rows, bytes);
   batch.version = state.version;
+  batch.digest = state.digest;
   batch.read_at = state.filling_since;
   state.ledger.read(batch.seq, batch.version, batch.runs, rows);
   state.batches.push_back(std::move(batch));
@@ -328,6 +329,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
         if (!alive(self)) return;
         seal(self); // rows that were read before keep the version of that moment
         self->state.version = order.version;
+        self->state.digest = std::make_shared<const std::string>(order.sha256);
         go_on(self);
       },
       [self](const lane_pause& order) {

@@ -39,7 +39,7 @@ struct ingest_config {
   std::string node;       ///< this node's name
   std::uint32_t lane = 0; ///< number of the lane on this node
 
-  /// Of predictions: troupe.{model,source,node,lane}; others are left out
+  /// Of predictions: troupe.{model,source,sha256,node,lane}; others are left out
   std::vector<std::string> headers{"troupe.model"};
   /// Predictions keep the row's timestamp; else they get the time of producing
   bool source_timestamp = true;
@@ -99,8 +99,9 @@ struct ingest_state {
   batch_builder builder;
   std::optional<record_maker> maker;
 
-  model_version version;     ///< 0: none yet, nothing is read
-  mono_time filling_since{}; ///< first row of the open batch
+  model_version version;                     ///< 0: none yet, nothing is read
+  std::shared_ptr<const std::string> digest; ///< of that version's content, hex
+  mono_time filling_since{};                 ///< first row of the open batch
   bool delay_armed = false;
   std::deque<lane_batch> batches;      ///< read and not yet produced, oldest first
   std::deque<produced_batch> produced; ///< and produced, not yet durable

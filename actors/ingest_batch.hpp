@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -32,7 +33,8 @@ struct row_meta {
 struct lane_batch {
   batch_seq seq;
   model_version version;
-  std::uint32_t attempt = 0; ///< of the answer that was taken
+  std::shared_ptr<const std::string> digest; ///< of that version's content
+  std::uint32_t attempt = 0;                 ///< of the answer that was taken
   mono_time read_at{}, sent_at{}, scored_at{};
   row_block_ptr rows;
   outcome_block_ptr outcomes; ///< null until it is scored

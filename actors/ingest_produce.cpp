@@ -105,7 +105,9 @@ std::size_t record_maker::output_headers(const topic_partition& where, std::int6
       char text[320];
       auto* end = fmt::format_to_n(text, sizeof text, "{}/{}/{}", where.topic, where.partition, offset).out;
       headers_.push_back({name, texts_.put({text, static_cast<std::size_t>(end - text)})});
-    } else if (name == "troupe.node")
+    } else if (name == "troupe.sha256")
+      headers_.push_back({name, *batch_->digest});
+    else if (name == "troupe.node")
       headers_.push_back({name, cfg_.node});
     else if (name == "troupe.lane")
       headers_.push_back({name, texts_.put_number(cfg_.lane)});

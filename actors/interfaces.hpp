@@ -86,6 +86,7 @@ struct lane_revoke {
 /// Stamp batches read from now on with this version.
 struct lane_version {
   model_version version;
+  std::string sha256{}; ///< of the model's content, hex
 };
 /// Stop reading all partitions (the pipeline was stopped by an operator or a bad row), or read on.
 struct lane_pause {

@@ -27,6 +27,11 @@ void close(self_ptr self, node_state::lane& lane, const std::string& why) {
   self->state.report_due = true;
 }
 
+lane_version lane_version_of(self_ptr self, const node_pipeline& pipeline, model_version version) {
+  auto* model = self->state.cluster.find_model(pipeline.model, version);
+  return {version, model ? model->record.where.sha256 : ""};
+}
+
 void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) {
   auto& s = self->state;
   auto& lane = s.lanes[pipeline.name];
@@ -39,7 +44,7 @@ void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) 
   lane.actor = *opened;
   lane.problem.clear();
   self->monitor(lane.actor);
-  self->send(lane.actor, lane_version{version});
+  self->send(lane.actor, lane_version_of(self, pipeline, version));
   if (!s.cluster.pipeline_running(pipeline.name)) self->send(lane.actor, lane_pause{true, control_offset{-1}});
   for (auto& [key, scorer] : s.scorers) self->send(lane.actor, scorer);
   s.report_due = true;
@@ -92,7 +97,7 @@ void obey(self_ptr self, const news::alias_changed& change) {
     spdlog::info("pipeline {}: {}@{} is in force", pipeline.name, change.model, change.version.value);
     auto lane = self->state.lanes.find(pipeline.name);
     if (lane != self->state.lanes.end() && lane->second.actor)
-      self->send(lane->second.actor, lane_version{change.version});
+      self->send(lane->second.actor, lane_version_of(self, pipeline, change.version));
   }
 }
 

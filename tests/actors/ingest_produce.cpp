@@ -29,6 +29,24 @@ BOOST_AUTO_TEST_CASE(rows__one_scorer__predicted_in_order_with_key_timestamp_hea
   BOOST_CHECK_EQUAL(metadata(0), R"({"version":"games@1","since":0})");
 }
 
+BOOST_AUTO_TEST_CASE(headers__sha256__names_the_content_of_the_version_that_scored) {
+  icfg.headers = {"troupe.source", "troupe.sha256", "troupe.model"};
+  start();
+  send(ingest_, lane_version{model_version{1}, "c0de"});
+  add_scorer();
+  grant(0);
+  append(0, 5);
+  advance(100ms);
+  send(ingest_, lane_version{model_version{2}, "beef"});
+  append(0, 5);
+  advance(100ms);
+  std::map<std::string, std::string> digests;
+  for (const auto& record : kafka.all("preds"))
+    digests[record.header("troupe.model").value()] += record.header("troupe.sha256").value() + " ";
+  BOOST_CHECK_EQUAL(digests["games@1"], "c0de c0de c0de c0de c0de ");
+  BOOST_CHECK_EQUAL(digests["games@2"], "beef beef beef beef beef ");
+}
+
 BOOST_AUTO_TEST_CASE(sink__full__goes_on_when_it_wakes) {
   start();
   add_scorer();
