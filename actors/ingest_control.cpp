@@ -22,9 +22,10 @@ void join(std::string& text, const std::string& sentence) {
   text += sentence;
 }
 
-void stop_reading(ingest_state& state, std::uint32_t slot, mono_time now) {
-  state.ports.source->unassign(std::span{&slot, 1});
-  state.draining_since[slot] = now;
+void stop_reading(ingest_pointer self, std::uint32_t slot) {
+  seal(self); // the open batch may have rows of it, which the ledger has to know before it calls the slot drained
+  self->state.ports.source->unassign(std::span{&slot, 1});
+  self->state.draining_since[slot] = self->clock().now();
 }
 
 lane_report make_report(ingest_state& state) {
@@ -157,13 +158,12 @@ void note_epoch(ingest_state& state, control_offset epoch) {
 
 void grant(ingest_pointer self, const partition_grant& grant) {
   auto& state = self->state;
-  auto now = self->clock().now();
   note_epoch(state, grant.epoch);
   auto decision = state.table.grant(grant);
   using kind = lane_table::decision::kind;
-  if (decision.what == kind::drain) stop_reading(state, decision.slot, now);
+  if (decision.what == kind::drain) stop_reading(self, decision.slot);
   if (decision.what != kind::start) return;
-  state.ledger.grant(decision.slot, grant.offset, grant.metadata, now);
+  state.ledger.grant(decision.slot, grant.offset, grant.metadata, self->clock().now());
   partition_start start{decision.slot, grant.where, grant.offset};
   state.ports.source->assign(std::span{&start, 1});
   state.report_now = true;
@@ -172,7 +172,7 @@ void grant(ingest_pointer self, const partition_grant& grant) {
 void revoke(ingest_pointer self, const lane_revoke& order) {
   note_epoch(self->state, order.epoch);
   auto decision = self->state.table.revoke(order.where, order.epoch);
-  if (decision.what == lane_table::decision::kind::drain) stop_reading(self->state, decision.slot, self->clock().now());
+  if (decision.what == lane_table::decision::kind::drain) stop_reading(self, decision.slot);
 }
 
 void resume(ingest_pointer self) {

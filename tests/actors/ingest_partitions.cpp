@@ -124,6 +124,43 @@ BOOST_AUTO_TEST_CASE(revoke__rows_in_flight__drained_committed_released) {
   CHECK_RANGE(predicted(0), 0, 10);
 }
 
+BOOST_AUTO_TEST_CASE(revoke__rows_in_the_open_batch__are_finished_first) {
+  icfg.queue_delay_max = 200ms;
+  start();
+  add_scorer();
+  grant(0);
+  grant(1);
+  append(0, 3);
+  append(1, 3);
+  advance(10ms);
+  BOOST_REQUIRE_EQUAL(lane->rows_handed_out, 6u);
+  send(ingest_, lane_revoke{{"dsp", 0}, control_offset{7}});
+  advance(20ms);
+  BOOST_REQUIRE_MESSAGE(!down, reason);
+  BOOST_CHECK_EQUAL(committed(0), 3);
+  CHECK_RANGE(predicted(0), 0, 3);
+  BOOST_CHECK_EQUAL(last().report.holding.size(), 1u);
+}
+
+BOOST_AUTO_TEST_CASE(grant__again_after_a_stop_with_rows_in_the_open_batch__finished_first) {
+  icfg.queue_delay_max = 200ms;
+  start();
+  add_scorer();
+  grant(0);
+  grant(1);
+  append(0, 3);
+  append(1, 1);
+  advance(10ms);
+  BOOST_REQUIRE_EQUAL(lane->rows_handed_out, 4u);
+  lane->emit({source_event::kind::partition_error, 0, -1, 0, "stopped for the test"});
+  run();
+  grant(0, 3, 9);
+  append(0, 2);
+  advance(500ms);
+  BOOST_REQUIRE_MESSAGE(!down, reason);
+  CHECK_RANGE(predicted(0), 0, 5);
+}
+
 BOOST_AUTO_TEST_CASE(revoke__commit_fails__held_until_it_succeeds) {
   start();
   add_scorer();
