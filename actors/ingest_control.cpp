@@ -16,6 +16,9 @@ namespace ingest_detail {
 
 namespace {
 
+/// How long a revoked partition is kept whose commits are refused for good.
+constexpr milliseconds refused_commit_limit{5000};
+
 void join(std::string& text, const std::string& sentence) {
   if (sentence.empty()) return;
   if (!text.empty()) text += "; ";
@@ -85,6 +88,38 @@ void observe_durable(ingest_state& state, mono_time now) {
   }
 }
 
+/// Nobody will ever commit a partition whose commits are refused for good, once it was stopped with an alarm, or has
+/// been on its way out for long.
+bool is_past_committing(const ingest_state& state, std::uint32_t slot, mono_time now) {
+  const auto* partition = state.table.find(slot);
+  if (!partition || !partition->problem.empty()) return true;
+  auto since = state.draining_since.find(slot);
+  return since != state.draining_since.end() && now - since->second >= refused_commit_limit;
+}
+
+/// A commit is over. One partition's refusal holds up nobody else: it alone is committed again, or given up.
+void take_commit(ingest_state& state, const source_event& event, mono_time now) {
+  bool failed = event.what == source_event::kind::commit_failed;
+  std::string problem = failed && event.refused.empty() ? event.message : "";
+  std::vector<std::uint32_t> refused;
+  for (const auto& one : event.refused) {
+    refused.push_back(one.slot);
+    if (one.for_good && is_past_committing(state, one.slot, now))
+      state.ledger.give_up(one.slot);
+    else if (problem.empty())
+      problem = one.message;
+  }
+  if (failed)
+    state.ledger.commit_failed(event.token);
+  else
+    state.ledger.commit_done(event.token, refused);
+  state.report_now |= problem.empty() != state.commit_problem.empty();
+  state.commit_problem.clear();
+  if (problem.empty()) return;
+  state.commit_after = now + state.cfg.commit_retry;
+  state.commit_problem = fmt::format("offsets can't be committed ({}); trying again", problem);
+}
+
 void take(ingest_pointer self, const source_event& event) {
   auto& state = self->state;
   using kind = source_event::kind;
@@ -97,16 +132,8 @@ void take(ingest_pointer self, const source_event& event) {
       state.ledger.end_of_partition(event.slot, event.offset);
     return;
   case kind::committed:
-    state.ledger.commit_done(event.token);
-    if (!state.commit_problem.empty()) state.report_now = true;
-    state.commit_problem.clear();
-    return;
   case kind::commit_failed:
-    state.ledger.commit_failed(event.token);
-    state.commit_after = self->clock().now() + state.cfg.commit_retry;
-    state.report_now |= state.commit_problem.empty();
-    state.commit_problem = fmt::format("offsets can't be committed ({}); trying again", event.message);
-    return;
+    return take_commit(state, event, self->clock().now());
   case kind::partition_error:
     // Asked to go on: the next generation is granted a start that is still there.
     if (!state.cfg.fail_on_data_loss) return end(self, event.message);
@@ -140,10 +167,12 @@ std::vector<offset_run> runs_before(const ingest_state& state, const lane_batch&
     const auto& meta = batch.meta[row];
     auto left = state.abandoned.find(meta.slot);
     if (left != state.abandoned.end() && meta.offset >= left->second) continue;
-    if (!runs.empty() && runs.back().slot == meta.slot)
+    if (!runs.empty() && runs.back().slot == meta.slot) {
       runs.back().last = meta.offset;
-    else
-      runs.push_back({meta.slot, meta.offset, meta.offset});
+      ++runs.back().rows;
+    } else {
+      runs.push_back({meta.slot, meta.offset, meta.offset, 1});
+    }
   }
   return runs;
 }

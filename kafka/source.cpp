@@ -1,7 +1,9 @@
 #include "kafka/source.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <mutex>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -83,6 +85,25 @@ struct shared_state {
   std::atomic<bool> down{false}, up_again{false};
   // Errors that the client puts among the rows as text only. Written while drain() takes rows out, on its thread.
   std::vector<std::pair<rd_kafka_resp_err_t, std::string>> told;
+
+  // What was committed by a commit of which other partitions failed. The client's answer says of every partition that
+  // it failed then; only its interceptors are told the truth.
+  struct offset_of {
+    topic_partition where;
+    std::int64_t offset = -1;
+    bool operator==(const offset_of&) const = default;
+  };
+  std::mutex mutex;
+  std::vector<offset_of> committed_anyway;
+
+  void note_commit(const rd_kafka_topic_partition_list_t& list) {
+    const auto end = list.elems + list.cnt;
+    const auto good = [](const rd_kafka_topic_partition_t& one) { return one.err == RD_KAFKA_RESP_ERR_NO_ERROR; };
+    if (std::all_of(list.elems, end, good)) return; // all or nothing: the answer is right
+    std::lock_guard lock(mutex);
+    for (const auto* one = list.elems; one != end; ++one)
+      if (good(*one)) committed_anyway.push_back({{one->topic, one->partition}, one->offset});
+  }
 };
 
 bool is_transient(rd_kafka_resp_err_t code) {
@@ -127,6 +148,7 @@ private:
   void on_told_errors();
   void on_client_error(rd_kafka_event_t& event);
   void on_committed(rd_kafka_event_t& event);
+  void add_refusal(source_event& to, const std::vector<std::uint32_t>& slots, const rd_kafka_topic_partition_t& which);
   void push_partition_error(partition_state& state, std::string message);
   void drop_waiting(std::uint32_t slot);
 
@@ -136,6 +158,7 @@ private:
   partition_table table_;
   std::unordered_map<std::uint32_t, topic_partition>
       places_; ///< of every slot so far: what was taken away is still committed
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> committing_; ///< token -> slots
   std::array<rd_kafka_message_t*, chunk_size> chunk_{};
   std::size_t next_ = 0, filled_ = 0; // chunk_[next_, filled_) still have to be handed out
   const rd_kafka_message_t* current_ = nullptr;
@@ -310,10 +333,13 @@ void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t 
       std::memcpy(entry->metadata, commit.metadata.data(), commit.metadata.size());
     }
   }
+  auto& slots = committing_[token];
+  for (const auto& commit : commits) slots.push_back(commit.slot);
   static_assert(sizeof(void*) >= sizeof(token));
   const auto code = rd_kafka_commit_queue(client_.get(), list.get(), commit_queue_.get(), nullptr,
                                           reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)));
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  committing_.erase(token);
   events_.push_back(
       {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets").message});
   shared_->wake.call();
@@ -348,19 +374,36 @@ void rd_source::on_client_error(rd_kafka_event_t& event) {
 
 void rd_source::on_committed(rd_kafka_event_t& event) {
   const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(rd_kafka_event_opaque(&event)));
-  auto code = rd_kafka_event_error(&event);
-  std::string where;
-  if (const auto* list = rd_kafka_event_topic_partition_list(&event))
-    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-      if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        code = list->elems[i].err;
-        where = fmt::format(" of {}/{}", list->elems[i].topic, list->elems[i].partition);
-      }
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-    events_.push_back({source_event::kind::committed, 0, -1, token, {}});
-  else
-    events_.push_back(
-        {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit the offset" + where).message});
+  const auto code = rd_kafka_event_error(&event);
+  source_event out{source_event::kind::committed, 0, -1, token, {}};
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) out.message = make_error(code, "can't commit offsets").message;
+  const auto* list = rd_kafka_event_topic_partition_list(&event);
+  const auto slots = std::move(committing_[token]);
+  committing_.erase(token);
+  decltype(shared_->committed_anyway) good;
+  {
+    std::lock_guard lock(shared_->mutex);
+    good.swap(shared_->committed_anyway);
+  }
+  for (int i = 0; list != nullptr && i < list->cnt; ++i)
+    if (const auto& one = list->elems[i]; one.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      if (std::find(good.begin(), good.end(), shared_state::offset_of{{one.topic, one.partition}, one.offset}) ==
+          good.end())
+        add_refusal(out, slots, one);
+  if (out.refused.size() == slots.size() || (code != RD_KAFKA_RESP_ERR_NO_ERROR && out.refused.empty()))
+    out.what = source_event::kind::commit_failed;
+  events_.push_back(std::move(out));
+}
+
+void rd_source::add_refusal(source_event& to, const std::vector<std::uint32_t>& slots,
+                            const rd_kafka_topic_partition_t& which) {
+  const topic_partition where{which.topic, which.partition};
+  for (const auto slot : slots)
+    if (places_.at(slot) == where)
+      to.refused.push_back({slot,
+                            which.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                                which.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                            make_error(which.err, "can't commit the offset of " + to_string(where)).message});
 }
 
 std::int64_t rd_source::end_offset(std::uint32_t slot) {
@@ -403,6 +446,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
       shared->wake.call();
     }
   };
+  watch->committed = [shared](const rd_kafka_topic_partition_list_t& list) { shared->note_commit(list); };
   const auto adjust = [&shared](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, shared.get());
     rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int code, const char* text, void* opaque) {

@@ -179,6 +179,50 @@ BOOST_AUTO_TEST_CASE(revoke__commit_fails__held_until_it_succeeds) {
   BOOST_CHECK_EQUAL(last().report.problem, "");
 }
 
+// An operator deletes one of two topics: the other one is read on, however long it takes until somebody is told.
+BOOST_AUTO_TEST_CASE(commit__topic_is_gone__neither_reading_nor_hand_overs_wait_for_it) {
+  kafka.create("old", 1);
+  icfg.uncommitted_rows_max = 30;
+  start();
+  add_scorer();
+  grant(0);
+  send(ingest_, lane_grant{{"old", 0}, 0, "", control_offset{1}});
+  run();
+  lane->gone.insert("old");
+  for (int i = 0; i < 20; ++i) kafka.append("old", 0, {.key = "k", .value = "x"});
+  append(0, 5);
+  advance(300ms);
+  BOOST_CHECK_EQUAL(committed(0), 5);
+  BOOST_CHECK_EQUAL(last().counters.rows_uncommitted, 20u);
+  BOOST_CHECK_NE(last().report.problem.find("no such topic"), std::string::npos);
+  lane->emit({source_event::kind::partition_error, 1, -1, 0, "the topic does not exist"});
+  advance(600ms);
+  BOOST_CHECK_EQUAL(last().report.problem, "old/0 stopped: the topic does not exist");
+  BOOST_CHECK_EQUAL(last().counters.rows_uncommitted, 0u);
+  append(0, 100);
+  advance(1s);
+  CHECK_RANGE(predicted(0), 0, 105);
+  send(ingest_, lane_revoke{{"old", 0}, control_offset{7}});
+  advance(300ms);
+  BOOST_REQUIRE_EQUAL(last().report.holding.size(), 1u);
+  BOOST_CHECK_EQUAL(last().report.holding[0].where.topic, "dsp");
+}
+
+BOOST_AUTO_TEST_CASE(revoke__topic_is_gone__released_after_a_while_all_the_same) {
+  start();
+  add_scorer();
+  grant(0);
+  append(0, 5);
+  lane->gone.insert("dsp");
+  advance(50ms);
+  send(ingest_, lane_revoke{{"dsp", 0}, control_offset{7}});
+  advance(2s);
+  BOOST_CHECK_EQUAL(last().report.holding.size(), 1u); // it may be there again in a moment
+  advance(5s);
+  BOOST_CHECK(last().report.holding.empty());
+  BOOST_CHECK_EQUAL(last().report.problem, "");
+}
+
 BOOST_AUTO_TEST_CASE(revoke__scorer_takes_seconds__rows_are_left_to_the_next_owner) {
   start();
   auto& desk = add_scorer(true, false);

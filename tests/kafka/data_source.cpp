@@ -191,6 +191,26 @@ BOOST_AUTO_TEST_CASE(commit__broker_refuses__fails_with_its_token) {
   BOOST_TEST(wait_for(*from, kind::committed)->token == 43u);
 }
 
+// The client says of both that they failed; the broker has committed one of them.
+BOOST_AUTO_TEST_CASE(commit__one_partition_is_not_there__the_other_is_committed) {
+  fill("in", 0, 10);
+  auto from = source("half");
+  from->assign(std::vector<partition_start>{{0, {"in", 0}, 0}, {1, {"in", 99}, 0}});
+  from->commit(std::vector<partition_commit>{{0, 10, ""}, {1, 3, ""}}, 7);
+  const auto event = wait_for(*from, kind::committed);
+  BOOST_REQUIRE(event.has_value());
+  BOOST_TEST(event->token == 7u);
+  BOOST_REQUIRE_EQUAL(event->refused.size(), 1u);
+  BOOST_TEST(event->refused[0].slot == 1u);
+  BOOST_TEST(event->refused[0].for_good);
+  BOOST_TEST(event->refused[0].message.find("in/99") != std::string::npos);
+  BOOST_TEST(committed(properties(), "half").first == 10);
+  from->commit(std::vector<partition_commit>{{1, 3, ""}}, 8);
+  const auto alone = wait_for(*from, kind::commit_failed);
+  BOOST_REQUIRE(alone.has_value());
+  BOOST_REQUIRE_EQUAL(alone->refused.size(), 1u);
+}
+
 BOOST_AUTO_TEST_CASE(source__broker_down_and_up__says_both_and_goes_on_without_a_gap) {
   fill("in", 0, 100);
   auto from = source();
