@@ -59,6 +59,8 @@ BOOST_AUTO_TEST_CASE(delivery__fails__lane_ends) {
   run();
   BOOST_CHECK(down);
   BOOST_CHECK_NE(reason.find("could not be written: scripted failure"), std::string::npos);
+  BOOST_REQUIRE_EQUAL(last().report.holding.size(), 1u);
+  BOOST_CHECK_EQUAL(last().report.holding[0].position, 10); // told at the end, not with the next report
   BOOST_CHECK_EQUAL(committed(0), -1);
 }
 
