@@ -151,6 +151,8 @@ public:
   virtual std::int32_t partition_count(produce_record::target to) = 0;
   /// Largest value + key + headers that the target's topic takes.
   virtual std::size_t record_bytes_max(produce_record::target to) = 0;
+  /// The target's topic is compacted: it takes no record without a key.
+  virtual bool needs_key(produce_record::target to) = 0;
 };
 
 /// What a lane needs to open its ports.

@@ -140,6 +140,24 @@ BOOST_AUTO_TEST_CASE(output__too_large_for_the_topic__dead_letter) {
   CHECK_RANGE(predicted(0), 1, 2);
 }
 
+BOOST_AUTO_TEST_CASE(output__compacted__row_without_a_key_is_a_dead_letter) {
+  start();
+  add_scorer();
+  lane->output_compacted = true;
+  grant(0);
+  append(0, 1);
+  kafka.append("dsp", 0, {.key = std::nullopt, .value = "keyless"});
+  kafka.append("dsp", 0, {.key = "", .value = "empty key"});
+  advance(200ms);
+  auto dead = kafka.all("dsp.dlq");
+  BOOST_REQUIRE_EQUAL(dead.size(), 1u);
+  BOOST_CHECK_EQUAL(dead[0].header("__troupe.errors.code").value(), "UNACCEPTABLE_RECORD");
+  BOOST_CHECK_EQUAL(dead[0].header("__connect.errors.stage").value(), "PRODUCE");
+  BOOST_CHECK_EQUAL(dead[0].value.value(), "keyless");
+  BOOST_CHECK_EQUAL(kafka.all("preds").size(), 2u);
+  BOOST_CHECK_EQUAL(committed(0), 3);
+}
+
 BOOST_AUTO_TEST_CASE(dead_letter__too_large_for_its_topic__cut_with_length_and_digest) {
   icfg.row_bytes_max = 100;
   start();

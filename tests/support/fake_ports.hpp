@@ -72,6 +72,7 @@ struct fake_lane {
   bool lose_records = false; ///< says that records are durable, and loses them: for canaries only
   std::size_t capacity = std::numeric_limits<std::size_t>::max(); ///< of the sink's queue
   std::size_t output_bytes_max = 1u << 20, dead_letter_bytes_max = 1u << 20;
+  bool output_compacted = false;
   std::function<void(const fake_lane&, const std::vector<partition_commit>&)> on_commit; ///< before it takes effect
 
   // what happened
@@ -310,6 +311,9 @@ public:
   }
   std::size_t record_bytes_max(produce_record::target to) override {
     return to == produce_record::target::output ? lane_->output_bytes_max : lane_->dead_letter_bytes_max;
+  }
+  bool needs_key(produce_record::target to) override {
+    return to == produce_record::target::output && lane_->output_compacted;
   }
 
 private:
