@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
@@ -19,11 +20,34 @@ namespace {
 // Messages that one call takes out of the client's queue. What drain() may not hand out any more waits here.
 constexpr std::size_t chunk_size = 512;
 
+using clock = std::chrono::steady_clock;
+
+/// Brokers that just started, or lag behind, say of a topic for a moment that it is not there. It is gone once that has
+/// been said several times, over some seconds, and nothing came of the partition in between.
+class absence {
+public:
+  /// It was said now. True: it is gone.
+  bool told(clock::time_point now) {
+    if (times_ == 0 || now - last_ > silence_max) times_ = 0, first_ = now;
+    last_ = now;
+    return ++times_ >= times_min && now - first_ >= lasting_min;
+  }
+  void over() { times_ = 0; }
+
+private:
+  static constexpr int times_min = 3;
+  static constexpr std::chrono::seconds lasting_min{5};
+  static constexpr std::chrono::seconds silence_max{15}; ///< the client looks again every second, or every ten
+  int times_ = 0;
+  clock::time_point first_{}, last_{};
+};
+
 struct partition_state {
   std::uint32_t slot = 0;
   topic_partition where;
   std::int64_t expected = 0; ///< the guard: nothing below it is handed out
   bool stopped = false;      ///< after a partition_error: handing out more could skip a row
+  absence missing{};
 };
 
 /// Finds the state of a message's partition. The client gives one pointer for all messages of a topic, so a row costs a
@@ -47,7 +71,9 @@ public:
   }
   void add(const partition_start& start) {
     auto state = std::make_unique<partition_state>();
-    *state = {start.slot, start.where, start.offset, false};
+    state->slot = start.slot;
+    state->where = start.where;
+    state->expected = start.offset;
     auto& partitions = by_topic_[start.where.topic];
     const auto index = static_cast<std::size_t>(start.where.partition);
     if (partitions.size() <= index) partitions.resize(index + 1, nullptr);
@@ -106,9 +132,35 @@ struct shared_state {
   }
 };
 
-bool is_transient(rd_kafka_resp_err_t code) {
+/// What an error means for the partition that it is about.
+enum class verdict {
+  passing, ///< the client asks again, for the same offset
+  missing, ///< so it does, but perhaps in vain
+  final,   ///< nothing more is to be had from here, or only by passing over rows
+};
+
+verdict judge(rd_kafka_resp_err_t code) {
+  switch (code) {
+  case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+  case RD_KAFKA_RESP_ERR_INVALID_MSG:
+  case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+  case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+  case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+  case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+  case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
+    return verdict::final;
+  default:
+    break;
+  }
   const auto kind = kind_of(code);
-  return kind == errc::unavailable || kind == errc::timeout;
+  if (kind == errc::not_found) return verdict::missing;
+  if (kind == errc::unavailable || kind == errc::timeout) return verdict::passing;
+  // A broker's own troubles leave the offset alone. The client's: after a batch that it can't decode it goes on behind.
+  const bool is_clients_own = code > RD_KAFKA_RESP_ERR__BEGIN && code < RD_KAFKA_RESP_ERR__END;
+  return is_clients_own ? verdict::final : verdict::passing;
 }
 
 class rd_source final : public row_source {
@@ -145,6 +197,8 @@ private:
   bool refill();
   std::size_t hand_out(const rd_kafka_message_t& message, row_visitor& visitor, bool& handed);
   void on_error_message(const rd_kafka_message_t& message);
+  void on_partition_trouble(partition_state& state, rd_kafka_resp_err_t code, const std::string& doing,
+                            std::string_view text);
   void on_told_errors();
   void on_client_error(rd_kafka_event_t& event);
   void on_committed(rd_kafka_event_t& event);
@@ -244,6 +298,7 @@ std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& 
   auto* state = table_.find(message.rkt, message.partition);
   if (state == nullptr || state->stopped || message.offset < state->expected) return 0;
   state->expected = message.offset + 1;
+  state->missing.over();
   record_view view;
   view.slot = state->slot;
   view.offset = message.offset;
@@ -262,26 +317,32 @@ std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& 
 void rd_source::on_error_message(const rd_kafka_message_t& message) {
   auto* state = message.rkt ? table_.find(message.rkt, message.partition) : nullptr;
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-    if (state != nullptr && !state->stopped)
-      events_.push_back({source_event::kind::end_of_partition, state->slot, message.offset, 0, {}});
+    if (state == nullptr || state->stopped) return;
+    state->missing.over();
+    events_.push_back({source_event::kind::end_of_partition, state->slot, message.offset, 0, {}});
     return;
   }
-  const char* why = rd_kafka_message_errstr(&message);
-  if (is_transient(message.err)) {
-    last_trouble_ = printable(why ? why : "");
-    return;
-  }
-  if (message.rkt == nullptr) {
-    spdlog::warn("kafka: {}", make_error(message.err, "reading", why ? why : "").message);
-    return;
-  }
-  // Stopping is the only safe answer: after a batch that can't be decoded the client would go on behind it.
-  if (state != nullptr && !state->stopped)
-    push_partition_error(
-        *state,
-        make_error(message.err, fmt::format("can't read on {} at offset {}", to_string(state->where), state->expected),
-                   why ? why : "")
-            .message);
+  const char* text = rd_kafka_message_errstr(&message);
+  const std::string_view why = text ? text : "";
+  if (state != nullptr)
+    on_partition_trouble(*state, message.err,
+                         fmt::format("can't read on {} at offset {}", to_string(state->where), state->expected), why);
+  else if (judge(message.err) == verdict::passing)
+    last_trouble_ = printable(why);
+  else if (message.rkt == nullptr)
+    spdlog::warn("kafka: {}", make_error(message.err, "reading", why).message);
+}
+
+void rd_source::on_partition_trouble(partition_state& state, rd_kafka_resp_err_t code, const std::string& doing,
+                                     std::string_view text) {
+  if (state.stopped) return;
+  const auto how = judge(code);
+  if (how == verdict::final || (how == verdict::missing && state.missing.told(clock::now())))
+    return push_partition_error(state, make_error(code, doing, text).message);
+  const auto trouble = printable(text);
+  if (kind_of(code) == errc::internal && trouble != last_trouble_)
+    spdlog::warn("kafka: {}; trying again", make_error(code, doing, text).message);
+  last_trouble_ = trouble;
 }
 
 // A topic that does not exist, or lost a partition, is told this way, again with every refresh of the client's
@@ -289,10 +350,10 @@ void rd_source::on_error_message(const rd_kafka_message_t& message) {
 void rd_source::on_told_errors() {
   for (const auto& [code, text] : std::exchange(shared_->told, {})) {
     auto* state = table_.find_by_text(text);
-    if (is_transient(code) || state == nullptr)
+    if (state == nullptr)
       last_trouble_ = printable(text);
-    else if (!state->stopped)
-      push_partition_error(*state, make_error(code, "can't read on " + to_string(state->where), text).message);
+    else
+      on_partition_trouble(*state, code, "can't read on " + to_string(state->where), text);
   }
 }
 

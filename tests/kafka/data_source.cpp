@@ -1,6 +1,8 @@
 #include "data_path.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <set>
 
 #include "kafka/handle.hpp"
@@ -136,6 +138,47 @@ BOOST_AUTO_TEST_CASE(source__topic_not_there__is_a_partition_error) {
   const auto event = wait_for(*from, kind::partition_error);
   BOOST_REQUIRE(event.has_value());
   BOOST_TEST(event->slot == 1u);
+}
+
+// A broker that has just started says so of every topic.
+BOOST_AUTO_TEST_CASE(source__topic_not_there_for_a_moment__goes_on) {
+  fill("in", 0, 10);
+  auto from = source("g", {{"topic.metadata.propagation.max.ms", "0"}});
+  broker->set_topic_error("in", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  from->assign(std::vector<partition_start>{{1, {"in", 0}, 0}});
+  keeper visitor(*from);
+  std::vector<source_event> events;
+  const auto is_error = [](const source_event& event) { return event.what == kind::partition_error; };
+  BOOST_TEST(!eventually(
+      [&] {
+        from->drain(100, 1 << 20, visitor);
+        from->poll(events);
+        return std::any_of(events.begin(), events.end(), is_error);
+      },
+      std::chrono::seconds(2))); // it is told every second
+  BOOST_TEST(visitor.rows.empty());
+  broker->set_topic_error("in", 0);
+  BOOST_TEST(read(*from, 10).size() == 10u);
+}
+
+// Codes that librdkafka passes on and asks again by itself, from the same offset.
+BOOST_AUTO_TEST_CASE(source__broker_has_troubles_of_its_own__goes_on) {
+  fill("in", 0, 100);
+  const std::vector<int> errors{RD_KAFKA_RESP_ERR_UNKNOWN, RD_KAFKA_RESP_ERR_UNKNOWN, 74, 75};
+  broker->inject_errors(1, errors);
+  auto from = source();
+  from->assign(std::vector<partition_start>{{0, {"in", 0}, 0}});
+  const auto rows = read(*from, 100);
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(rows[i].offset, static_cast<std::int64_t>(i));
+}
+
+BOOST_AUTO_TEST_CASE(source__not_authorized__stops_at_once) {
+  broker->set_topic_error("in", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  auto from = source();
+  from->assign(std::vector<partition_start>{{4, {"in", 0}, 0}});
+  const auto event = wait_for(*from, kind::partition_error);
+  BOOST_REQUIRE(event.has_value());
+  BOOST_TEST(event->slot == 4u);
 }
 
 // What the group's offset store has for a partition: offset and metadata.
