@@ -83,6 +83,12 @@ bool is_whole(const scored_batch& answer, const lane_batch& batch) {
          answer.outcomes->ends.size() == batch.size();
 }
 
+/// What the answer keeps in memory until its rows are produced.
+std::uint64_t outcome_bytes(const scored_batch& answer) {
+  const auto& outcomes = *answer.outcomes;
+  return outcomes.bytes.size() + outcomes.ends.size() * sizeof outcomes.ends.front() + outcomes.codes.size();
+}
+
 void observe_answer(ingest_state& state, const lane_batch& batch, std::uint64_t scoring_ns) {
   if (!state.cfg.metrics) return;
   using seconds = std::chrono::duration<double>;
@@ -102,7 +108,7 @@ void take_answer(ingest_pointer self, const scored_batch& answer) {
     state.dispatch.not_ready(answer.seq, answer.attempt, now);
     return;
   }
-  if (!state.dispatch.complete(answer.seq, answer.attempt)) return;
+  if (!state.dispatch.complete(answer.seq, answer.attempt, outcome_bytes(answer))) return;
   auto& batch = state.batches[index];
   batch.outcomes = answer.outcomes;
   batch.attempt = answer.attempt;

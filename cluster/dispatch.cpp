@@ -94,11 +94,13 @@ void dispatcher::queue_again(std::uint64_t seq, batch_info& batch) {
   queue_.insert(seq);
 }
 
-bool dispatcher::complete(batch_seq seq, std::uint32_t attempt) {
+bool dispatcher::complete(batch_seq seq, std::uint32_t attempt, std::uint64_t outcome_bytes) {
   auto* batch = inflight_batch(seq, attempt);
   if (!batch) return false;
   give_back_credit(batch->scorer);
   batch->state = batch_info::state_kind::done;
+  batch->bytes += outcome_bytes;
+  bytes_ += outcome_bytes;
   return true;
 }
 

@@ -8,7 +8,8 @@
 //
 // Bounds: a scorer has at most its window of batches in flight (local_window, remote_window). can_read() is false at
 // rows_max or bytes_max read and not popped, and while no scorer has credit: the caller then stops reading. A batch is
-// taken even if it goes past the bounds, since its rows were read already; so they are exceeded by at most one batch.
+// taken even if it goes past the bounds, since its rows were read already, and so is an answer; so they are exceeded by
+// at most one batch and the outcomes of what is in flight.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,7 @@ struct dispatch_limits {
   std::uint32_t local_window = 2;      ///< batches in flight at a scorer of this process
   std::uint32_t remote_window = 4;     ///< ... of another node: the wire takes a while
   std::uint64_t rows_max = 100'000;    ///< rows added and not popped
-  std::uint64_t bytes_max = 64u << 20; ///< their bytes
+  std::uint64_t bytes_max = 64u << 20; ///< their bytes, and those of their outcomes
   /// How long a scorer that is not ready, or does not answer, gets nothing
   std::chrono::milliseconds bench{50};
   std::chrono::milliseconds answer_limit{30'000}; ///< a batch without an answer for so long goes to another scorer
@@ -67,9 +68,9 @@ public:
   /// flight.
   std::optional<order> next(mono_time now);
 
-  /// An answer came. False: it is late (an older attempt, or a batch that is gone) and has to be dropped; it is
-  /// counted.
-  bool complete(batch_seq seq, std::uint32_t attempt);
+  /// An answer with so many bytes of outcomes came, which stay until the batch is popped. False: it is late (an older
+  /// attempt, or a batch that is gone) and has to be dropped; it is counted.
+  bool complete(batch_seq seq, std::uint32_t attempt, std::uint64_t outcome_bytes = 0);
   /// The scorer has not got the model version: it is benched, the batch queued again. False: late.
   bool not_ready(batch_seq seq, std::uint32_t attempt, mono_time now);
   /// Queues batches again that got no answer for too long. Returns how many.
@@ -100,7 +101,7 @@ private:
     std::uint32_t attempt = 0;
     scorer_number scorer = 0;
     std::uint32_t rows = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t bytes = 0; ///< of the rows, and of the outcomes once it is done
     mono_time sent_at{};
   };
 

@@ -114,6 +114,33 @@ BOOST_AUTO_TEST_CASE(can_read__bounds__stop_it) {
   BOOST_CHECK(!d.can_read(start)); // bytes
 }
 
+// The outcomes of a model of many classes are larger than its rows.
+BOOST_AUTO_TEST_CASE(can_read__outcomes_pile_up__stop_it_until_they_are_popped) {
+  dispatch_limits limits;
+  limits.bytes_max = 1000;
+  auto d = with_scorers(2, 0, limits);
+  d.add(1, 10);
+  d.add(1, 10);
+  while (d.next(start)) {
+  }
+  BOOST_CHECK(d.complete(batch_seq{1}, 0, 990));
+  BOOST_CHECK_EQUAL(d.bytes(), 1010u);
+  BOOST_CHECK(!d.can_read(start));
+  BOOST_CHECK(!d.complete(batch_seq{1}, 0, 990)); // late: not kept
+  BOOST_CHECK_EQUAL(d.bytes(), 1010u);
+  BOOST_CHECK(d.complete(batch_seq{0}, 0, 5));
+  d.pop();
+  BOOST_CHECK_EQUAL(d.bytes(), 1000u);
+  d.pop();
+  BOOST_CHECK_EQUAL(d.bytes(), 0u);
+  BOOST_CHECK(d.can_read(start));
+  d.add(1, 10);
+  d.next(start);
+  d.complete(batch_seq{2}, 0, 500);
+  d.clear();
+  BOOST_CHECK_EQUAL(d.bytes(), 0u);
+}
+
 BOOST_AUTO_TEST_CASE(expire__no_answer__elsewhere_with_more_patience_each_time) {
   auto d = with_scorers(2, 0);
   auto limit = d.limits().answer_limit;
