@@ -354,6 +354,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
         self->delayed_send(self, tick_interval, tick_atom::value);
         self->state.dispatch.expire(self->clock().now());
         abandon_overdue(self);
+        restamp_refused(self);
         go_on(self);
       },
   };

@@ -31,7 +31,18 @@ void stop_reading(ingest_pointer self, std::uint32_t slot) {
   self->state.draining_since[slot] = self->clock().now();
 }
 
-lane_report make_report(ingest_state& state) {
+/// Why batches are not scored though there are scorers, if it is so for a while.
+std::string refusal(const ingest_state& state, mono_time now) {
+  constexpr milliseconds patience{1000};
+  auto seq = state.dispatch.refused(now - patience);
+  if (!seq) return "";
+  auto version = state.batches[seq->value - state.batches.front().seq.value].version;
+  auto text = fmt::format("rows wait for {}@{}, which no scorer has", state.cfg.model, version.value);
+  if (version == state.version) return text;
+  return text + fmt::format("; if that goes on, {}@{} scores them", state.cfg.model, state.version.value);
+}
+
+lane_report make_report(ingest_state& state, mono_time now) {
   lane_report report;
   report.pipeline = state.cfg.pipeline;
   report.generation = state.cfg.generation;
@@ -43,6 +54,7 @@ lane_report make_report(ingest_state& state) {
   join(report.problem, state.table.problem());
   join(report.problem, state.disconnected);
   join(report.problem, state.commit_problem);
+  join(report.problem, refusal(state, now));
   return report;
 }
 
@@ -258,6 +270,24 @@ void abandon_overdue(ingest_pointer self) {
   }
 }
 
+// Several versions may have come into force while a batch waited; nodes keep the last two. What was read after it goes
+// along, even where it is scored already: within a partition versions never go back (I4).
+void restamp_refused(ingest_pointer self) {
+  auto& state = self->state;
+  auto first = state.dispatch.refused(self->clock().now() - state.cfg.version_limit);
+  if (!first) return;
+  auto at = first->value - state.batches.front().seq.value;
+  if (state.batches[at].version == state.version) return;
+  state.ledger.restamp(*first, state.version);
+  for (; at < state.batches.size(); ++at) {
+    auto& batch = state.batches[at];
+    if (batch.version == state.version) continue;
+    batch.version = state.version;
+    batch.outcomes = {};
+    state.dispatch.again(batch.seq);
+  }
+}
+
 void release_settled(ingest_pointer self) {
   auto& state = self->state;
   std::vector<partition_grant> again;
@@ -317,7 +347,7 @@ void report_if_due(ingest_pointer self) {
   state.report_now = false;
   state.next_report = now + state.cfg.report_interval;
   update_metrics(state, now);
-  self->send(state.owner, lane_state{make_report(state), make_counters(state), state.seen});
+  self->send(state.owner, lane_state{make_report(state, now), make_counters(state), state.seen});
 }
 
 } // namespace ingest_detail

@@ -73,6 +73,11 @@ public:
   bool complete(batch_seq seq, std::uint32_t attempt, std::uint64_t outcome_bytes = 0);
   /// The scorer has not got the model version: it is benched, the batch queued again. False: late.
   bool not_ready(batch_seq seq, std::uint32_t attempt, mono_time now);
+  /// The oldest batch that is still to be scored and was first answered with not_ready at `since` or before.
+  [[nodiscard]] std::optional<batch_seq> refused(mono_time since) const;
+  /// The batch is to be scored anew, whatever became of it so far: an answer to it that is under way is late.
+  /// REQUIRES: it is not popped.
+  void again(batch_seq seq);
   /// Queues batches again that got no answer for too long. Returns how many.
   std::size_t expire(mono_time now);
 
@@ -101,8 +106,9 @@ private:
     std::uint32_t attempt = 0;
     scorer_number scorer = 0;
     std::uint32_t rows = 0;
-    std::uint64_t bytes = 0; ///< of the rows, and of the outcomes once it is done
+    std::uint64_t bytes = 0, outcome_bytes = 0;
     mono_time sent_at{};
+    std::optional<mono_time> refused_at; ///< first not_ready
   };
 
   using scorer_map = std::map<scorer_number, scorer_info>;
@@ -111,6 +117,7 @@ private:
   batch_info* inflight_batch(batch_seq seq, std::uint32_t attempt);
   void give_back_credit(scorer_number scorer);
   void queue_again(std::uint64_t seq, batch_info& batch);
+  bool put_back(batch_seq seq, batch_info* batch, mono_time now);
 
   dispatch_limits limits_;
   scorer_map scorers_;

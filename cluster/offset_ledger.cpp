@@ -82,6 +82,11 @@ void offset_ledger::read(batch_seq seq, model_version version, std::span<const o
   advance();
 }
 
+void offset_ledger::restamp(batch_seq seq, model_version version) {
+  for (auto& batch : entries_)
+    if (batch.seq >= seq.value) batch.version = version;
+}
+
 // The mark is a run without rows in the youngest batch, so that it waits for everything read before it.
 void offset_ledger::end_of_partition(std::uint32_t slot, std::int64_t offset) {
   auto at = slots_.find(slot);

@@ -65,6 +65,8 @@ public:
 
   /// A batch was read and stamped with `version`. REQUIRES: seqs grow; `runs` are of granted slots, in reading order.
   void read(batch_seq seq, model_version version, std::span<const offset_run> runs, std::uint32_t rows);
+  /// Batches from `seq` on are scored by another version than they were read for.
+  void restamp(batch_seq seq, model_version version);
   /// Everything before `offset` was read: it may be committed once all that is durable.
   void end_of_partition(std::uint32_t slot, std::int64_t offset);
   /// `count` rows of the batch have a durable outcome. REQUIRES: never more in all than the batch has rows.

@@ -289,6 +289,54 @@ BOOST_AUTO_TEST_CASE(version__switched__stamped_at_an_exact_offset_and_recorded)
   BOOST_CHECK_EQUAL(metadata(0), R"({"version":"games@2","since":10})");
 }
 
+// Two rollouts while a batch was out: nobody keeps its version, nor may the next one overtake it (I4).
+BOOST_AUTO_TEST_CASE(version__kept_by_nobody__its_rows_and_those_after_get_the_one_in_force) {
+  start();
+  auto& desk = add_scorer(true, false);
+  grant(0);
+  append(0, 10);
+  advance(5ms);
+  send(ingest_, lane_version{model_version{2}});
+  append(0, 10);
+  advance(5ms);
+  BOOST_REQUIRE_EQUAL(desk.batches.size(), 2u);
+  desk.answer(1); // scored by version 2, and waits for the one before
+  send(ingest_, lane_version{model_version{3}});
+  append(0, 10);
+  desk.gone = {1, 2};
+  desk.answer(0);
+  desk.automatic = true;
+  advance(2s);
+  BOOST_CHECK(predicted(0).empty());
+  BOOST_CHECK_EQUAL(last().report.problem,
+                    "rows wait for games@1, which no scorer has; if that goes on, games@3 scores them");
+  while (!desk.batches.empty()) desk.answer();
+  advance(5s);
+  CHECK_RANGE(predicted(0), 0, 30);
+  for (const auto& record : kafka.all("preds")) {
+    BOOST_CHECK_EQUAL(record.header("troupe.model").value(), "games@3");
+    BOOST_CHECK(record.value.value().ends_with("@3"));
+  }
+  BOOST_CHECK_EQUAL(committed(0), 30);
+  BOOST_CHECK_EQUAL(metadata(0), R"({"version":"games@3","since":0})");
+  BOOST_CHECK_EQUAL(last().report.problem, "");
+}
+
+// The one in force is waited for: its model is being loaded.
+BOOST_AUTO_TEST_CASE(version__in_force_and_nobody_has_it__waited_for_and_told) {
+  start();
+  auto& desk = add_scorer();
+  desk.gone = {1};
+  grant(0);
+  append(0, 10);
+  advance(8s);
+  BOOST_CHECK(predicted(0).empty());
+  BOOST_CHECK_EQUAL(last().report.problem, "rows wait for games@1, which no scorer has");
+  desk.gone.clear();
+  advance(300ms);
+  CHECK_RANGE(predicted(0), 0, 10);
+}
+
 BOOST_AUTO_TEST_CASE(commit__deliveries_held__waits_for_the_unbroken_prefix) {
   start();
   add_scorer();
