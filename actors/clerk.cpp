@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <caf/stateful_actor.hpp>
+#include <spdlog/spdlog.h>
 
 #include "base/assert.hpp"
 
@@ -52,7 +53,15 @@ result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const 
   return offsets;
 }
 
-/// Offsets that Kafka no longer has, or has not yet (the topic was made anew), become the first one that it has.
+/// Where to go on from an offset that Kafka has not got, and what must have happened.
+std::pair<std::int64_t, const char*> nearest_left(std::int64_t offset, std::int64_t low, std::int64_t high) {
+  if (offset < low) return {low, "rows before the first one left were deleted unread"};
+  // The log of a new topic begins at 0, and is far shorter; one that was cut has lost its last rows only.
+  if (low == 0 && high < offset / 2) return {low, "the topic was made anew"};
+  return {high, "the end of the log was lost"};
+}
+
+/// Offsets that Kafka no longer has become the nearest that it has.
 result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, milliseconds limit) {
   std::vector<topic_partition> where;
   for (auto& start : starts) where.push_back(start.where);
@@ -61,7 +70,12 @@ result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, mill
   if (!bounds) return tl::make_unexpected(bounds.error());
   for (std::size_t i = 0; i < starts.size(); ++i) {
     auto [low, high] = (*bounds)[i];
-    if (starts[i].offset < low || starts[i].offset > high) starts[i].offset = low;
+    auto& offset = starts[i].offset;
+    if (offset >= low && offset <= high) continue;
+    auto [left, why] = nearest_left(offset, low, high);
+    spdlog::warn("{} has no offset {}, which is committed, but {} to {}: {}; going on at {}", to_string(where[i]),
+                 offset, low, high, why, left);
+    offset = left;
   }
   return {};
 }

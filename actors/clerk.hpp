@@ -20,7 +20,7 @@ struct start_rule {
 struct clerk_pipeline {
   std::string group_id;
   start_rule starting;
-  bool fail_on_data_loss = true; ///< false: a committed offset that is gone is replaced by the earliest one left
+  bool fail_on_data_loss = true; ///< false: a committed offset that is gone is replaced by the nearest one left
 };
 
 struct clerk_ports {

@@ -83,6 +83,12 @@ bool is_whole(const scored_batch& answer, const lane_batch& batch) {
          answer.outcomes->ends.size() == batch.size();
 }
 
+/// What the answer keeps in memory until its rows are produced.
+std::uint64_t outcome_bytes(const scored_batch& answer) {
+  const auto& outcomes = *answer.outcomes;
+  return outcomes.bytes.size() + outcomes.ends.size() * sizeof outcomes.ends.front() + outcomes.codes.size();
+}
+
 void observe_answer(ingest_state& state, const lane_batch& batch, std::uint64_t scoring_ns) {
   if (!state.cfg.metrics) return;
   using seconds = std::chrono::duration<double>;
@@ -102,7 +108,7 @@ void take_answer(ingest_pointer self, const scored_batch& answer) {
     state.dispatch.not_ready(answer.seq, answer.attempt, now);
     return;
   }
-  if (!state.dispatch.complete(answer.seq, answer.attempt)) return;
+  if (!state.dispatch.complete(answer.seq, answer.attempt, outcome_bytes(answer))) return;
   auto& batch = state.batches[index];
   batch.outcomes = answer.outcomes;
   batch.attempt = answer.attempt;
@@ -182,6 +188,8 @@ bool produce(ingest_pointer self, lane_batch& batch) {
 
 void end(ingest_pointer self, const std::string& why) {
   if (std::exchange(self->state.ended, true)) return;
+  self->state.report_now = true; // how far it had read: the next lane has to get past that
+  report_if_due(self);
   self->quit(caf::make_error(caf::sec::runtime_error, fmt::format("pipeline {}: {}", self->state.cfg.pipeline, why)));
 }
 
@@ -348,6 +356,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
         self->delayed_send(self, tick_interval, tick_atom::value);
         self->state.dispatch.expire(self->clock().now());
         abandon_overdue(self);
+        restamp_refused(self);
         go_on(self);
       },
   };

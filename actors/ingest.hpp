@@ -63,6 +63,8 @@ struct ingest_config {
   /// A revoked partition's rows that are not produced by then are left to the next owner
   milliseconds drain_limit{500};
   milliseconds report_interval{250};
+  /// Rows that were read for a version that scorers have not got, for so long: they are scored by the one in force
+  milliseconds version_limit{5000};
   std::shared_ptr<lane_metrics> metrics; ///< shared by the generations of a lane; may be null
 };
 
@@ -156,6 +158,8 @@ void take_source_events(ingest_pointer self);
 void take_deliveries(ingest_pointer self);
 /// Leaves rows of partitions that drain for too long to their next owner.
 void abandon_overdue(ingest_pointer self);
+/// Scores batches by the version in force whose own version nobody keeps any more.
+void restamp_refused(ingest_pointer self);
 /// Lets go of partitions that are drained and committed.
 void release_settled(ingest_pointer self);
 void commit_if_due(ingest_pointer self);

@@ -68,7 +68,7 @@ public:
   void open(row_source& source, std::size_t row_bytes_max, std::size_t rows_expected, std::size_t bytes_expected);
   void row(const record_view& record) override;
   /// The log of the slot goes on at `offset` or later. REQUIRES: not empty.
-  void mark(std::uint32_t slot, std::int64_t offset) { batch_.runs.push_back({slot, offset, offset - 1}); }
+  void mark(std::uint32_t slot, std::int64_t offset) { batch_.runs.push_back({slot, offset, offset - 1, 0}); }
   /// Closes the batch and hands it over; the builder is empty again.
   lane_batch seal();
   void discard() { seal(); }

@@ -84,6 +84,8 @@ row_rejection record_maker::judge(std::size_t row, const topic_partition& where)
     return {code, outcome.substr(0, std::min(nul, message_bytes_max)),
             outcome.substr(nul + 1).substr(0, message_bytes_max)};
   }
+  if (meta.null_key && sink_.needs_key(target::output))
+    return {rejection::unacceptable_record, {}, "the output topic is compacted and takes no record without a key"};
   auto most = sink_.record_bytes_max(target::output);
   auto least = outcome.size() + batch_->key(row).value_or("").size();
   if (least + output_headers_max <= most) return {}; // the rule: the headers need not be counted

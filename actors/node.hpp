@@ -26,6 +26,7 @@
 #include "actors/scorer.hpp"
 #include "cluster/cluster_state.hpp"
 #include "cluster/membership.hpp"
+#include "cluster/respawn.hpp"
 
 namespace troupe {
 
@@ -100,7 +101,7 @@ struct node_state {
     std::optional<lane_state> last;
     std::string problem; ///< why the last one ended
     steady_time respawn_at{};
-    milliseconds backoff{0};
+    respawn_guard respawn;
   };
 
   node_setup cfg;

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -8,22 +6,16 @@
 namespace troupe::node_walk {
 namespace {
 
-constexpr milliseconds backoff_first{100}, backoff_max{5'000};
-
-void put_off(self_ptr self, node_state::lane& lane) {
-  lane.backoff = std::clamp(lane.backoff * 2, backoff_first, backoff_max);
-  lane.respawn_at = now(self) + lane.backoff;
-}
-
 /// A lane has ended, or was made to. The generation that is reported now is nobody's: it says that the last one holds
 /// nothing any more, and whatever is granted to it before the next lane opens is void.
 void close(self_ptr self, node_state::lane& lane, const std::string& why) {
   lane.actor = nullptr;
   ++lane.generation.value;
   lane.grants.clear();
+  auto held = lane.last ? std::move(lane.last->report.holding) : std::vector<held_partition>{};
+  lane.respawn_at = now(self) + lane.respawn.died(held);
   lane.last.reset();
   lane.problem = why;
-  put_off(self, lane);
   self->state.report_due = true;
 }
 
@@ -74,6 +66,8 @@ void keep_lanes(self_ptr self) {
 }
 
 void obey(self_ptr self, const news::granted& grant) {
+  if (auto known = self->state.lanes.find(grant.which.pipeline); known != self->state.lanes.end())
+    known->second.respawn.granted(grant.which.where, grant.how.offset, grant.how.node == self->state.cfg.self);
   auto* lane = meant_for(self, grant.which, grant.how);
   if (!lane) return;
   lane->grants[grant.which.where] = grant.how.at;
@@ -127,10 +121,7 @@ void heard_lane(self_ptr self, const lane_state& state) {
   known.last = state;
   // What the lane has seen is told by its own list; only what is still in its mailbox is added to it.
   std::erase_if(known.grants, [&](auto& grant) { return grant.second <= state.seen; });
-  // A lane that has committed works; one that only holds something may fail again at its first record.
-  auto has_committed = [](const held_partition& partition) { return partition.committed >= 0; };
-  if (std::any_of(state.report.holding.begin(), state.report.holding.end(), has_committed))
-    known.backoff = milliseconds{0};
+  known.respawn.alive(state.report.holding);
   if (changed) self->state.report_due = true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "base/assert.hpp"
 
@@ -102,21 +103,45 @@ void dispatcher::queue_again(std::uint64_t seq, batch_info& batch) {
   queue_.insert(seq);
 }
 
-bool dispatcher::complete(batch_seq seq, std::uint32_t attempt) {
+bool dispatcher::complete(batch_seq seq, std::uint32_t attempt, std::uint64_t outcome_bytes) {
   auto* batch = inflight_batch(seq, attempt);
   if (!batch) return false;
   give_back_credit(batch->scorer);
   batch->state = batch_info::state_kind::done;
+  batch->outcome_bytes = outcome_bytes;
+  bytes_ += outcome_bytes;
   return true;
 }
 
 bool dispatcher::not_ready(batch_seq seq, std::uint32_t attempt, mono_time now) {
   auto* batch = inflight_batch(seq, attempt);
+  if (batch && !batch->refused_at) batch->refused_at = now;
+  return put_back(seq, batch, now);
+}
+
+bool dispatcher::put_back(batch_seq seq, batch_info* batch, mono_time now) {
   if (!batch) return false;
   give_back_credit(batch->scorer);
   if (auto at = scorers_.find(batch->scorer); at != scorers_.end()) at->second.benched_until = now + limits_.bench;
   queue_again(seq.value, *batch);
   return true;
+}
+
+std::optional<batch_seq> dispatcher::refused(mono_time since) const {
+  for (std::size_t i = 0; i < batches_.size(); ++i)
+    if (batches_[i].state != batch_info::state_kind::done && batches_[i].refused_at && *batches_[i].refused_at <= since)
+      return batch_seq{first_ + i};
+  return std::nullopt;
+}
+
+void dispatcher::again(batch_seq seq) {
+  TROUPE_ASSERT(seq.value >= first_ && seq.value - first_ < batches_.size());
+  auto& batch = batches_[seq.value - first_];
+  batch.refused_at.reset();
+  if (batch.state == batch_info::state_kind::queued) return;
+  if (batch.state == batch_info::state_kind::inflight) give_back_credit(batch.scorer);
+  bytes_ -= std::exchange(batch.outcome_bytes, 0);
+  queue_again(seq.value, batch);
 }
 
 std::size_t dispatcher::expire(mono_time now) {
@@ -126,7 +151,7 @@ std::size_t dispatcher::expire(mono_time now) {
     // Twice the patience with every attempt, so that a model that is merely slow gets through in the end.
     auto patience = limits_.answer_limit * (1 << std::min(batch.attempt, 10u));
     if (batch.state != batch_info::state_kind::inflight || now - batch.sent_at < patience) continue;
-    not_ready(batch_seq{first_ + i}, batch.attempt, now);
+    put_back(batch_seq{first_ + i}, &batch, now);
     ++expired;
   }
   return expired;
@@ -140,7 +165,7 @@ std::optional<batch_seq> dispatcher::front() const {
 void dispatcher::pop() {
   TROUPE_ASSERT(front().has_value());
   rows_ -= batches_.front().rows;
-  bytes_ -= batches_.front().bytes;
+  bytes_ -= batches_.front().bytes + batches_.front().outcome_bytes;
   batches_.pop_front();
   ++first_;
 }

@@ -31,6 +31,9 @@ constexpr std::array<description, rejection_count> descriptions{{
     {"NOT_FINITE", stage::predict},
     {"OUTPUT_TOO_LARGE", stage::serialize},
     {"INTERNAL", stage::predict},
+    {"OUTSIDE_RANGE", stage::bind},
+    {"UNKNOWN_CATEGORY", stage::bind},
+    {"UNACCEPTABLE_RECORD", stage::produce},
 }};
 
 const description& describe(rejection code) {

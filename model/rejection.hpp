@@ -28,6 +28,9 @@ enum class rejection : std::uint8_t {
   not_finite,          ///< the model's result is NaN or infinite
   output_too_large,    ///< the prediction is larger than the output topic takes
   internal,            ///< evaluating failed in a way that no other code names
+  outside_range,       ///< a feature is outside of the range that the model's file tells, and shall be rejected then
+  unknown_category,    ///< a feature is none of the categories that the model's file tells, likewise
+  unacceptable_record, ///< the output topic takes no such record: it is compacted, and the row has no key
 };
 
 /// "NULL_VALUE", "MISSING_FEATURE", ...: the value of `__troupe.errors.code` and of the metric label `code`.
@@ -37,6 +40,6 @@ stage stage_of(rejection code);
 /// "PARSE", "BIND", ...
 std::string_view to_string(stage where);
 /// Number of codes, `none` included: size of tables indexed by code.
-inline constexpr std::size_t rejection_count = static_cast<std::size_t>(rejection::internal) + 1;
+inline constexpr std::size_t rejection_count = static_cast<std::size_t>(rejection::unacceptable_record) + 1;
 
 } // namespace troupe::model

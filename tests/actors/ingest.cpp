@@ -109,6 +109,19 @@ BOOST_AUTO_TEST_CASE(bounds__bytes_in_flight__reading_stops) {
   BOOST_CHECK_LE(told->back().counters.bytes_inflight, 1000u + 600u);
 }
 
+BOOST_AUTO_TEST_CASE(bounds__outcomes_wait_for_the_sink__reading_stops) {
+  icfg.dispatch.bytes_max = 2000;
+  start();
+  add_scorer();
+  lane->capacity = 0; // nothing is produced
+  grant(0);
+  append(0, 500);
+  advance(300ms);
+  // A row and its key have 5 bytes, its outcome another 10: without the outcomes it would be 400 rows.
+  BOOST_CHECK_LT(lane->rows_handed_out, 200u);
+  BOOST_CHECK_LE(told->back().counters.bytes_inflight, 2000u + 500u);
+}
+
 BOOST_AUTO_TEST_CASE(bounds__uncommitted_rows__never_more_than_the_cap) {
   icfg.uncommitted_rows_max = 30;
   start();
