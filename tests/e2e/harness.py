@@ -118,10 +118,11 @@ class Node:
     def thaw(self):
         self.signal(signal.SIGCONT)
 
-    def http(self, path, limit_s=2):
+    def http(self, path, limit_s=2, **headers):
         """(status, body); status 0 when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=limit_s) as answer:
+            asked = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", headers=headers)
+            with urllib.request.urlopen(asked, timeout=limit_s) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")

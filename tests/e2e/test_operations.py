@@ -13,7 +13,10 @@ def http__while_rows_flow__metrics_health_readiness_and_status_answer(test):
     node, = cluster.up("a")
     produce(test.bootstrap, cluster.source, [*games_rows(2_000), (b"bad", b"{"), (b"worse", b"[]")])
     wait_for_outcomes(test, cluster, 2_002, 30)
-    require(node.http("/healthz")[0] == 200 and node.http("/readyz")[0] == 200, "not healthy or not ready")
+    for path in ("/healthz", "/livez", "/readyz"):
+        require(node.http(path)[0] == 200, f"{path}: {node.http(path)}")
+    code, version = node.http("/version")
+    require(code == 200 and json.loads(version)["version"] in test.ok("--version"), f"/version: {code} {version}")
     status, body = node.http("/status")
     require(status == 200 and json.loads(body), f"/status: {status} {body[:200]}")
 
@@ -29,6 +32,13 @@ def http__while_rows_flow__metrics_health_readiness_and_status_answer(test):
     for word in ("troupe_", "_total", "_seconds_bucket", "consumer_lag", 'version="', 'pipeline="games"'):
         wait_until(lambda: word in metrics(), 10, f"{word} in /metrics")   # gauges follow with a lane's next report
     require(node.http("/nowhere")[0] == 404, "an unknown path was not answered with 404")
+    # A page in a browser reaches a loopback port under a name of its own, and must not get an answer.
+    for host, expected in (("localhost", 200), (f"localhost:{node.http_port}", 200), ("127.0.0.1", 200),
+                           ("games.example.org", 403), (f"games.example.org:{node.http_port}", 403),
+                           ("127.0.0.1.example.org", 403)):
+        code, body = node.http("/status", Host=host)
+        require(code == expected, f"asked as {host}: {code} {body[:100]}")
+        require(code == 200 or cluster.source not in body, f"asked as {host} it tells: {body[:200]}")
 
 
 @limit(90)
