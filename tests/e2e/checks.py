@@ -44,6 +44,7 @@ class Findings:
         self.outcomes = 0
         self.dead_letters = 0
         self.duplicates = 0
+        self.repeated = []                          # source records of the duplicates, one entry each
         self.versions = collections.Counter()
         self.worst_difference = 0.0
 
@@ -80,6 +81,7 @@ def check(sources, outputs, dead_letters=(), predict=None):
             found.outcomes += 1
             if where in first:
                 found.duplicates += 1
+                found.repeated.append(where)
                 continue
             first[where] = Outcome(where, record, dead)
             # Order is promised per source partition within an output partition, leaving out repetitions after a crash.
