@@ -37,6 +37,14 @@ def committed_now(test, cluster):
         offsets.close()
 
 
+def owner(cluster, name):
+    """The node's incarnation if the coordinator calls it alive and it has been granted a partition, else None."""
+    now = cluster.status()["cluster"] or {"nodes": (), "partitions": ()}
+    owns = any(p["owner"] == name and p["state"] == "granted" for p in now["partitions"])
+    alive = {n["node"]: n["incarnation"] for n in now["nodes"] if n["state"] == "alive"}
+    return alive.get(name) if owns else None
+
+
 def examine(test, cluster, predict=True):
     sources, preds, dead = (read_topic(test.bootstrap, t) for t in (cluster.source, cluster.preds, cluster.dlq))
     found = checks.check(sources, preds, dead, checks.games_predictor(test.models) if predict else None)
@@ -80,9 +88,12 @@ def delivery__join_leave_kill_and_freeze__nothing_lost_and_duplicates_within_the
     cluster.nodes["a"].kill()                           # crashes
     time.sleep(pause + 4)
     frozen = cluster.nodes["c"]
+    incarnation = wait_until(lambda: owner(cluster, "c"), 20, "c to own a partition", every_s=0.3)
     frozen.freeze()                                     # and one that only seems to have crashed
     time.sleep(10)
     frozen.thaw()
+    thawed = wait_until(lambda: owner(cluster, "c"), 20, "the thawed node to own a partition again", every_s=0.3)
+    require(thawed != incarnation, "the thawed node goes on as the member that was removed")
     time.sleep(pause)
     count = feeder.stop()
     wait_for_outcomes(test, cluster, count, 60)
