@@ -365,12 +365,12 @@ def open_producer(bootstrap, **more):
 
 
 def produce(bootstrap, topic, rows, **more):
-    """rows: (key, value) or (key, value, partition, headers); waits until all are durable."""
+    """rows: (key, value[, partition[, headers[, timestamp]]]); waits until all are durable."""
     producer = open_producer(bootstrap, **more)
     lost = []
     for row in rows:
-        key, value, partition, headers = (*row, -1, None)[:4] if len(row) == 2 else row
-        producer.produce(topic, value, key, partition, headers=headers,
+        key, value, partition, headers, timestamp = (*row, *(-1, None, 0)[len(row) - 2:])
+        producer.produce(topic, value, key, partition, headers=headers, timestamp=timestamp,
                          on_delivery=lambda error, _: error and lost.append(error))
         producer.poll(0)
     require(producer.flush(60) == 0 and not lost, f"producing to {topic} failed: {lost[:1]}")
