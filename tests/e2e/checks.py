@@ -180,6 +180,16 @@ class CommitWatch(threading.Thread):
         if self.is_alive():
             self.join(30)
 
+    def longest_stop(self, topic):
+        """Seconds for which a partition of the topic got nothing, at most, between the first and the last of its rows;
+        as exact as the samples are."""
+        worst = 0.0
+        for partition in self.samples[-1][2][topic]:
+            grown = [(now, ends[topic][partition]) for now, _, ends in self.samples]
+            grown = [now for (now, end), (_, before) in zip(grown[1:], grown) if end > before]
+            worst = max([worst, *(b - a for a, b in zip(grown, grown[1:]))])
+        return worst
+
     def verify(self, found):
         """`found`: Findings of check() over the same records."""
         require(self.samples, "no committed offset was ever sampled")

@@ -101,6 +101,7 @@ def delivery__join_leave_kill_and_freeze__nothing_lost_and_duplicates_within_the
     watch.stop()
     found = examine(test, cluster)
     watch.verify(found)
+    print(f"      {test.name}: longest stop of a partition {watch.longest_stop(cluster.preds):.1f} s", flush=True)
     early = [(p, o) for _, p, o in found.repeated if o < before_faults.get(p, 0)]
     require(not early, f"joining and leaving repeated {len(early)} rows: {early[:5]}")
     found.require_clean(duplicates_max=2 * CAP)         # one crash and one freeze, of one lane each
