@@ -1,5 +1,6 @@
 """What others may do to Kafka under a cluster: topics that go, partitions that come, rows that are deleted unread."""
 import json
+import re
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
@@ -8,10 +9,31 @@ import checks
 from harness import Offsets, games_rows, produce, read_topic, require, wait_until
 from marks import limit
 from test_delivery import examine, wait_for_commits, wait_for_outcomes
+from test_refusals import ended
 
 
 def rows_in(partition, count, seed):
     return [(key, value, partition) for key, value in games_rows(count, seed)]
+
+
+@limit(120)
+def control_topic__deleted_under_running_nodes__stops_them_with_an_alarm(test):
+    cluster = test.cluster("robbed", partitions=2)
+    nodes = cluster.up("a", "b")
+    feeder = test.feed(cluster.source, games_rows(1_000_000), 500)
+    offsets = Offsets(test.bootstrap)
+    wait_until(lambda: offsets.total(cluster.preds) > 100, 20, "rows to flow")
+    test.admin.delete_topics(["troupe.robbed.control"])["troupe.robbed.control"].result(20)
+    for node in nodes:
+        ended(node, "control", limit_s=40)
+        alarm = [line for line in node.log.read_text().splitlines() if re.search(r" critical .*control topic", line)]
+        require(alarm, f"node {node.name} stopped without an alarm: {node.log_tail(10)}")
+    feeder.stop()
+    # Nothing was committed whose outcome is not there, so a new cluster on the same group goes on without a gap.
+    found = checks.check(*(read_topic(test.bootstrap, t) for t in (cluster.source, cluster.preds, cluster.dlq)))
+    committed = Offsets(test.bootstrap, cluster.group).committed(cluster.source)
+    gap = [(p, o) for p, end in committed.items() for o in range(end) if (cluster.source, p, o) not in found.first]
+    require(not gap, f"{len(gap)} rows lie below the committed offsets and have no outcome: {gap[:5]}")
 
 
 @limit(180)
