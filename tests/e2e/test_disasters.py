@@ -78,6 +78,9 @@ def source__rows_deleted_before_they_were_read__stop_the_partition_or_are_passed
     require(node.running and "100" in told(cluster)["problem"], f"it does not say where: {told(cluster)}")
     require("problem: " in cluster.run("status").out and place in cluster.run("status").out.split("problem: ")[1],
             "the status for people does not say it")
+    alarms = [line for line in node.log.read_text().splitlines()
+              if re.search(r" (warning|error|critical) ", line) and place in line]
+    require(alarms, f"no alarm in the log: {node.log_tail(20)}")
     require(all(p != 0 or o < 100 for p, o in came(test, cluster)), "rows after the gap were scored")
     require(node.stop() == 0, "the node with a stopped partition did not end with 0")
 
