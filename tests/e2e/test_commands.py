@@ -12,6 +12,7 @@ from environment import ROOT
 from harness import FEATURES, games_rows, produce, read_topic, require, wait_until
 from marks import limit
 from test_delivery import wait_for_outcomes
+from test_records import EVIL, raw_in
 from test_refusals import refused
 
 
@@ -145,3 +146,18 @@ def config__schema__is_what_the_page_and_editors_read(test):
     require({"cluster", "kafka", "pipelines", "node"} <= set(schema["properties"]), f"{schema.keys()}")
     page = (ROOT / "docs" / "configuration.md").read_text()
     require(test.ok("config", "schema", "--markdown") == page, "docs/configuration.md is not what the schema gives")
+
+
+@limit(90)
+def commands__line_ends_and_escapes_in_an_argument__are_not_written_raw(test):
+    cluster = test.cluster("echo", partitions=1)
+    cluster.up("a")
+    shown = {}
+    for arguments in (["model", "push", test.models.games_v2, "--name", EVIL, "--features", ",".join(FEATURES)],
+                      ["model", "show", EVIL + "@1"], ["model", "promote", EVIL], ["model", "rollback", EVIL],
+                      ["pipeline", "resume", EVIL], ["topics", "describe", EVIL], ["produce", "--topic", EVIL]):
+        done = cluster.run(*arguments)
+        require(done.code == 1, f"{arguments[:2]}: {done}")
+        shown[" ".join(arguments[:2])] = done.err
+    wrong = raw_in(shown)
+    require(not wrong, "line ends or escapes of an argument reached the terminal:\n" + "\n".join(wrong))
