@@ -79,7 +79,7 @@ void start_dial(self_ptr self, const node_ref& node, const std::string& address)
     spdlog::debug("node {}: {}", to_string(node), why);
     if (refused) tell_refused(self, node);
   };
-  self->request(self->state.parts.dialer, dial_limit, dial{address})
+  self->request(self->state.parts.dialer, dial_limit, dial{address, now(self) + dial_limit})
       .then(
           [=](const dialed& done) {
             if (!done.door) return failed(done.refused, done.why);
@@ -164,7 +164,7 @@ bool lost_door(self_ptr self, const caf::actor_addr& door) {
   found->second.next_dial = now(self);
   // Nobody there any more, or only the connection broken? A closed port answers at once; silence does not count as
   // death.
-  self->request(s.parts.dialer, dial_limit, probe{address})
+  self->request(s.parts.dialer, dial_limit, probe{address, now(self) + dial_limit})
       .then(
           [=](probe_answer answer) {
             if (answer == probe_answer::refused) tell_refused(self, node);
