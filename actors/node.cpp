@@ -157,6 +157,7 @@ void go_on_leaving(self_ptr self) {
 void tick(self_ptr self) {
   auto& s = self->state;
   s.parts.pulse->last_tick_ns = std::chrono::steady_clock::now().time_since_epoch().count();
+  s.may_open_lane = true;
   read_control(self);
   read_leases(self);
   watch_kafka(self);

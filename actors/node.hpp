@@ -117,6 +117,7 @@ struct node_state {
   std::mt19937_64 random;
   bool kafka_lost = false;
   bool leaving = false, drained = false;
+  bool may_open_lane = true; ///< one a tick: opening the clients of a lane takes a while
   steady_time leave_by{};
   bool report_due = false;
   steady_time next_report{};

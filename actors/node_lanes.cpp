@@ -64,7 +64,9 @@ void keep_lanes(self_ptr self) {
     auto version = version_in_force(self, pipeline);
     if (!version || !has_plan(self, pipeline, *version)) continue;
     auto& lane = s.lanes[pipeline.name];
-    if (!lane.actor && now(self) >= lane.respawn_at) spawn(self, pipeline, *version);
+    if (lane.actor || now(self) < lane.respawn_at || !s.may_open_lane) continue;
+    s.may_open_lane = false;
+    spawn(self, pipeline, *version);
   }
 }
 

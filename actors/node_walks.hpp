@@ -33,7 +33,7 @@ bool has_plan(self_ptr self, const node_pipeline& pipeline, model_version versio
 bool models_ready(self_ptr self);
 
 // ---- node_lanes.cpp
-/// Spawns lanes that can run, ends those that can't.
+/// Spawns lanes that can run, at most one a tick.
 void keep_lanes(self_ptr self);
 void obey(self_ptr self, const news::granted& grant);
 void obey(self_ptr self, const news::revoked& revoke);
