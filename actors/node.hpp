@@ -72,6 +72,7 @@ struct node_parts {
 };
 
 /// Exit reasons of the node actor, as codes of the error category "troupe".
+/// control_lost: the control topic, or the lease topic, is gone.
 enum class node_exit : std::uint8_t { left = 1, removed, refused, control_lost, colleague_lost };
 caf::error make_error(node_exit code, const std::string& why);
 
@@ -116,7 +117,7 @@ struct node_state {
   admin_actor admin;
   std::mt19937_64 random;
   bool kafka_lost = false;
-  bool leaving = false, drained = false;
+  bool leaving = false, drained = false, ended = false;
   bool may_open_lane = true; ///< one a tick: opening the clients of a lane takes a while
   steady_time leave_by{};
   bool report_due = false;

@@ -1,6 +1,8 @@
 #pragma once
 // INTERNAL to the node actor: what its files ask of each other. All run inside the actor.
 
+#include <utility>
+
 #include "actors/node.hpp"
 
 namespace troupe::node_walk {
@@ -60,6 +62,7 @@ inline steady_time now(self_ptr self) { return self->clock().now(); }
 
 /// The end of the node actor. Its lanes end with it: nobody could take a partition from them any more.
 inline void stop(self_ptr self, caf::error why) {
+  if (std::exchange(self->state.ended, true)) return;
   end_lanes(self, "the node stops");
   self->quit(std::move(why));
 }

@@ -173,4 +173,22 @@ BOOST_AUTO_TEST_CASE(lanes__of_many_pipelines__opened_one_a_tick) {
   BOOST_TEST(opened.size() == 5u);
 }
 
+BOOST_AUTO_TEST_CASE(lease_topic__is_lost__the_node_ends) {
+  start();
+  advance(1s);
+  BOOST_TEST(ended.empty());
+  lease->lost = error{errc::not_found, "topic \"lease\" does not exist (any more)"};
+  advance(100ms);
+  BOOST_TEST(ended.find("does not exist (any more)") != std::string::npos, ended);
+}
+
+BOOST_AUTO_TEST_CASE(control_topic__is_lost__the_node_ends_and_opens_no_lane_on_its_way_out) {
+  start(3);
+  BOOST_REQUIRE(opened.size() == 1u);
+  control->lost = error{errc::conflict, "shorter than before"};
+  advance(100ms);
+  BOOST_TEST(ended.find("shorter than before") != std::string::npos, ended);
+  BOOST_TEST(opened.size() == 1u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
