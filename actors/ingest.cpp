@@ -243,15 +243,6 @@ bool alive(ingest_pointer self) {
   return !state.ended;
 }
 
-void add_scorer(ingest_pointer self, const scorer_up& up) {
-  auto& state = self->state;
-  for (auto& [number, scorer] : state.scorers)
-    if (scorer.key == up.key && scorer.handle == up.handle) return;
-  auto number = state.next_scorer++;
-  state.scorers[number] = {up.key, up.handle};
-  state.dispatch.scorer_up(number, up.local);
-}
-
 void drop_scorer(ingest_state& state, const scorer_key& key) {
   for (auto at = state.scorers.begin(); at != state.scorers.end();) {
     if (at->second.key != key) {
@@ -261,6 +252,14 @@ void drop_scorer(ingest_state& state, const scorer_key& key) {
     state.dispatch.scorer_down(at->first);
     at = state.scorers.erase(at);
   }
+}
+
+/// One with a known key is another one: handles are equal by number, and after a reconnect the old one is dead.
+void add_scorer(ingest_state& state, const scorer_up& up) {
+  drop_scorer(state, up.key);
+  auto number = state.next_scorer++;
+  state.scorers[number] = {up.key, up.handle};
+  state.dispatch.scorer_up(number, up.local);
 }
 
 /// What may be called from any thread, as long as the port lives, and longer: it holds no reference to the actor.
@@ -306,7 +305,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
       },
       [self](const scorer_up& up) {
         if (!alive(self)) return;
-        add_scorer(self, up);
+        add_scorer(self->state, up);
         go_on(self);
       },
       [self](const scorer_down& down) {

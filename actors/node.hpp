@@ -87,6 +87,8 @@ struct node_state {
     steady_time next_dial{};
     milliseconds backoff{0};
     bool introduced = false; ///< our scorers have been offered to it
+    /// Its scorers that introduced themselves before it answered our hello
+    std::vector<scorer_up> early;
   };
   struct local_model {
     model_report report;

@@ -191,4 +191,44 @@ BOOST_AUTO_TEST_CASE(control_topic__is_lost__the_node_ends_and_opens_no_lane_on_
   BOOST_TEST(opened.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(offer__of_a_connected_node__its_scorer_is_used) {
+  start();
+  connect_b();
+  offer(b->scorer, b->self);
+  BOOST_TEST(heard() == "+b");
+}
+
+BOOST_AUTO_TEST_CASE(offer__of_a_stranger__ignored) {
+  start();
+  offer(b->scorer, b->self); // not connected yet
+  connect_b();
+  offer(b->scorer, {"c", incarnation_id{3}});
+  offer(b->scorer, {"b", incarnation_id{1}}); // its last life
+  BOOST_TEST(heard() == "");
+}
+
+BOOST_AUTO_TEST_CASE(offer__comes_before_the_answer_to_the_hello__its_scorer_is_used) {
+  start();
+  b->scorer_is_faster = true;
+  connect_b();
+  BOOST_TEST(heard() == "+b");
+}
+
+BOOST_AUTO_TEST_CASE(offer__again__lanes_hear_of_it_again) {
+  start();
+  connect_b();
+  offer(b->scorer, b->self);
+  offer(b->scorer, b->self);
+  BOOST_TEST(heard() == "+b+b");
+}
+
+BOOST_AUTO_TEST_CASE(door__is_lost__its_scorers_are_gone) {
+  start();
+  connect_b();
+  offer(b->scorer, b->self);
+  caf::anon_send_exit(b->door, caf::exit_reason::kill);
+  run();
+  BOOST_TEST(heard() == "+b-b");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
