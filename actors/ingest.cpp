@@ -232,11 +232,16 @@ void go_on(ingest_pointer self) {
   report_if_due(self);
 }
 
+mono_time guard_time(ingest_pointer self) {
+  auto& clock = self->state.cfg.guard_clock;
+  return clock ? clock() : self->clock().now();
+}
+
 /// First thing in every handler: nothing is read or produced by a lane that has ended, or was frozen for so long that
 /// its partitions may be somebody else's by now.
 bool alive(ingest_pointer self) {
   auto& state = self->state;
-  if (!state.ended && !state.guard.note(self->clock().now()))
+  if (!state.ended && !state.guard.note(guard_time(self)))
     end(self, fmt::format("this lane stood still for more than {} ms (removal_timeout_ms), its partitions may be "
                           "somebody else's; it gives them up and waits for a new grant",
                           state.cfg.removal_timeout.count()));
@@ -281,7 +286,7 @@ void start(ingest_pointer self, ingest_config cfg, lane_owner_actor owner, lane_
   state.ledger = offset_ledger{state.cfg.model};
   state.maker.emplace(state.cfg, *state.ports.sink);
   state.builder.open(*state.ports.source, state.cfg.row_bytes_max, state.cfg.batch_rows_max, state.cfg.batch_bytes_max);
-  state.guard.note(self->clock().now());
+  state.guard.note(guard_time(self));
   state.ports.source->on_ready(make_wake(self));
   state.ports.sink->on_ready(make_wake(self));
   self->delayed_send(self, tick_interval, tick_atom::value);

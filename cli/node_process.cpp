@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -153,6 +154,13 @@ result<void> spawn_coordinator(caf::actor_system& system, life& own) {
   return {};
 }
 
+/// Counts while the machine is suspended, which the steady clock does not. Only differences mean anything.
+mono_time boot_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return mono_time{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+}
+
 /// What opens the lane of a pipeline; called by the node actor, each time with a new generation.
 auto lane_opener(caf::actor_system& system, life& own) {
   auto& around = own.around;
@@ -167,6 +175,7 @@ auto lane_opener(caf::actor_system& system, life& own) {
   std::map<std::string, std::pair<lane_topics, ingest_config>> lanes;
   for (auto& pipeline : own.cfg.pipelines) {
     auto config = ingest_config_of(own.cfg, pipeline);
+    config.guard_clock = boot_time;
     config.metrics = std::make_shared<lane_metrics>(*own.metrics, pipeline.name, pipeline.model);
     lanes[pipeline.name] = {lane_topics_of(pipeline), config};
   }
