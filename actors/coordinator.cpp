@@ -140,7 +140,7 @@ void carry_out(self_ptr self, action::query_topics& job) {
 
 void carry_out(self_ptr self, action::probe& job) {
   auto node = job.node;
-  self->request(self->state.dialer, dialer_limit, probe{job.address})
+  self->request(self->state.dialer, dialer_limit, probe{job.address, self->clock().now() + dialer_limit})
       .then(
           [self, node](probe_answer answer) {
             if (answer != probe_answer::refused) return;

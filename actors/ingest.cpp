@@ -241,24 +241,20 @@ void go_on(ingest_pointer self) {
   report_if_due(self);
 }
 
+mono_time guard_time(ingest_pointer self) {
+  auto& clock = self->state.cfg.guard_clock;
+  return clock ? clock() : self->clock().now();
+}
+
 /// First thing in every handler: nothing is read or produced by a lane that has ended, or was frozen for so long that
 /// its partitions may be somebody else's by now.
 bool alive(ingest_pointer self) {
   auto& state = self->state;
-  if (!state.ended && !state.guard.note(self->clock().now()))
+  if (!state.ended && !state.guard.note(guard_time(self)))
     end(self, fmt::format("this lane stood still for more than {} ms (removal_timeout_ms), its partitions may be "
                           "somebody else's; it gives them up and waits for a new grant",
                           state.cfg.removal_timeout.count()));
   return !state.ended;
-}
-
-void add_scorer(ingest_pointer self, const scorer_up& up) {
-  auto& state = self->state;
-  for (auto& [number, scorer] : state.scorers)
-    if (scorer.key == up.key && scorer.handle == up.handle) return;
-  auto number = state.next_scorer++;
-  state.scorers[number] = {up.key, up.handle};
-  state.dispatch.scorer_up(number, up.local);
 }
 
 void drop_scorer(ingest_state& state, const scorer_key& key) {
@@ -270,6 +266,14 @@ void drop_scorer(ingest_state& state, const scorer_key& key) {
     state.dispatch.scorer_down(at->first);
     at = state.scorers.erase(at);
   }
+}
+
+/// One with a known key is another one: handles are equal by number, and after a reconnect the old one is dead.
+void add_scorer(ingest_state& state, const scorer_up& up) {
+  drop_scorer(state, up.key);
+  auto number = state.next_scorer++;
+  state.scorers[number] = {up.key, up.handle};
+  state.dispatch.scorer_up(number, up.local);
 }
 
 /// What may be called from any thread, as long as the port lives, and longer: it holds no reference to the actor.
@@ -291,7 +295,7 @@ void start(ingest_pointer self, ingest_config cfg, lane_owner_actor owner, lane_
   state.ledger = offset_ledger{state.cfg.model};
   state.maker.emplace(state.cfg, *state.ports.sink);
   state.builder.open(*state.ports.source, state.cfg.row_bytes_max, state.cfg.batch_rows_max, state.cfg.batch_bytes_max);
-  state.guard.note(self->clock().now());
+  state.guard.note(guard_time(self));
   state.ports.source->on_ready(make_wake(self));
   state.ports.sink->on_ready(make_wake(self));
   self->delayed_send(self, tick_interval, tick_atom::value);
@@ -315,7 +319,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
       },
       [self](const scorer_up& up) {
         if (!alive(self)) return;
-        add_scorer(self, up);
+        add_scorer(self->state, up);
         go_on(self);
       },
       [self](const scorer_down& down) {

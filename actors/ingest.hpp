@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,7 +60,9 @@ struct ingest_config {
 
   milliseconds commit_interval{100};
   milliseconds commit_retry{200};     ///< pause after a commit that failed
-  milliseconds removal_timeout{5000}; ///< a longer gap on the steady clock: this lane was frozen
+  milliseconds removal_timeout{5000}; ///< a longer gap between two messages: this lane was frozen
+  /// What the freeze guard looks at: a clock that goes on while the machine is suspended; empty: the actor's clock
+  std::function<mono_time()> guard_clock;
   /// A revoked partition's rows that are not produced by then are left to the next owner
   milliseconds drain_limit{500};
   milliseconds report_interval{250};

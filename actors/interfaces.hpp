@@ -208,14 +208,17 @@ using coordinator_actor =
 // ---- dialer: TCP connections with a deadline
 // ----------------------------------------------------------------------------
 
-/// Connect to host:port and shake hands; answered with the door of the node there.
+/// Connect to host:port and shake hands; answered with the door of the node there. `until`: how long the caller waits.
 struct dial {
   std::string address;
+  steady_time until = steady_time::max();
 };
-/// Is anybody listening there? Answered without saying a word to whoever does.
+/// Is anybody listening there? Answered without saying a word to whoever does. `until`: how long the caller waits.
 struct probe {
   std::string address;
+  steady_time until = steady_time::max();
 };
+/// Refused: all addresses of the name refuse.
 enum class probe_answer { open, refused, silent };
 
 /// The DIALER: detached; CAF's own connect would block for minutes on a host that is gone.

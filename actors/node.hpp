@@ -73,6 +73,7 @@ struct node_parts {
 };
 
 /// Exit reasons of the node actor, as codes of the error category "troupe".
+/// control_lost: the control topic, or the lease topic, is gone.
 enum class node_exit : std::uint8_t { left = 1, removed, refused, control_lost, colleague_lost };
 caf::error make_error(node_exit code, const std::string& why);
 
@@ -87,6 +88,8 @@ struct node_state {
     steady_time next_dial{};
     milliseconds backoff{0};
     bool introduced = false; ///< our scorers have been offered to it
+    /// Its scorers that introduced themselves before it answered our hello
+    std::vector<scorer_up> early;
   };
   struct local_model {
     model_report report;
@@ -117,7 +120,8 @@ struct node_state {
   admin_actor admin;
   std::mt19937_64 random;
   bool kafka_lost = false;
-  bool leaving = false, drained = false;
+  bool leaving = false, drained = false, ended = false;
+  bool may_open_lane = true; ///< one a tick: opening the clients of a lane takes a while
   steady_time leave_by{};
   bool report_due = false;
   steady_time next_report{};

@@ -56,12 +56,14 @@ node_state::lane* meant_for(self_ptr self, const partition_key& which, const par
 
 void keep_lanes(self_ptr self) {
   auto& s = self->state;
-  if (!s.cfg.has_role("ingest") || s.leaving || s.kafka_lost || !s.cluster.is_member(s.cfg.self)) return;
+  if (!s.cfg.has_role("ingest") || s.leaving || s.ended || s.kafka_lost || !s.cluster.is_member(s.cfg.self)) return;
   for (auto& pipeline : s.cfg.pipelines) {
     auto version = version_in_force(self, pipeline);
     if (!version || !has_plan(self, pipeline, *version)) continue;
     auto& lane = s.lanes[pipeline.name];
-    if (!lane.actor && now(self) >= lane.respawn_at) spawn(self, pipeline, *version);
+    if (lane.actor || now(self) < lane.respawn_at || !s.may_open_lane) continue;
+    s.may_open_lane = false;
+    spawn(self, pipeline, *version);
   }
 }
 

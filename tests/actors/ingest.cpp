@@ -68,6 +68,28 @@ BOOST_AUTO_TEST_CASE(scorer__goes_down__batches_elsewhere_and_late_answer_droppe
   BOOST_CHECK_EQUAL(last().counters.redispatched, 2u);
 }
 
+// After a reconnect the handle is equal to the old one, whose batches nobody will answer.
+BOOST_AUTO_TEST_CASE(scorer__comes_up_again_under_the_same_key__its_batches_are_sent_again) {
+  start();
+  auto desk = std::make_shared<scorer_desk>();
+  desk->automatic = false;
+  auto handle = spawn(fake_scorer, desk);
+  send(ingest_, scorer_up{key_of(0), handle, true});
+  grant(0);
+  append(0, 20);
+  advance(5ms);
+  BOOST_REQUIRE_EQUAL(desk->batches.size(), 2u);
+  desk->batches.clear(); // the connection broke
+  send(ingest_, scorer_up{key_of(0), handle, true});
+  advance(5ms);
+  BOOST_REQUIRE_EQUAL(desk->batches.size(), 2u);
+  BOOST_CHECK_EQUAL(desk->batches[0].batch.attempt, 1u);
+  desk->answer(0);
+  desk->answer(0);
+  advance(300ms);
+  CHECK_RANGE(predicted(0), 0, 20);
+}
+
 BOOST_AUTO_TEST_CASE(scorer__not_ready__benched_and_batch_tried_again) {
   start();
   auto& desk = add_scorer();

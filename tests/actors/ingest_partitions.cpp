@@ -427,6 +427,25 @@ BOOST_AUTO_TEST_CASE(frozen__longer_than_the_removal_timeout__produces_nothing_a
   BOOST_CHECK(lane->closed);
 }
 
+// The actor's clock stands still while the machine is suspended; the guard's does not.
+BOOST_AUTO_TEST_CASE(suspended__longer_than_the_removal_timeout__produces_nothing_and_ends) {
+  auto suspended = std::make_shared<std::chrono::seconds>(0);
+  icfg.guard_clock = [this, suspended] { return now() + *suspended; };
+  start();
+  auto& desk = add_scorer(true, false);
+  grant(0);
+  append(0, 5);
+  advance(100ms);
+  *suspended = 4s;
+  advance(100ms);
+  BOOST_CHECK(!down);
+  *suspended += 6s;
+  desk.answer();
+  run();
+  BOOST_CHECK(down);
+  BOOST_CHECK(predicted(0).empty());
+}
+
 BOOST_AUTO_TEST_CASE(frozen__shorter__goes_on) {
   start();
   auto& desk = add_scorer(true, false);
