@@ -241,7 +241,7 @@ result<model_metadata> read_metadata(const metadata_texts& texts) {
   return out;
 }
 
-result<void> check_golden(const loaded_model& model, const golden_rows& golden) {
+result<double> check_golden(const loaded_model& model, const golden_rows& golden) {
   constexpr std::string_view key = "troupe.golden";
   if (model.features.empty()) return wrong(key, "its rows have names, but the file does not name the features");
   const evaluator& graph = *model.graph;
@@ -251,6 +251,7 @@ result<void> check_golden(const loaded_model& model, const golden_rows& golden) 
   std::vector<double> numbers(graph.number_columns());
   std::vector<std::string_view> texts(graph.text_columns());
   evaluator::scratch scratch = graph.make_scratch();
+  double largest = 0;
   for (std::size_t i = 0; i < golden.rows.size(); ++i) {
     if (parser.parse(golden.rows[i], {numbers.data(), texts.data()}) != rejection::none)
       return wrong(key, fmt::format("row {}: {}", i, parser.fault().sentence));
@@ -269,9 +270,10 @@ result<void> check_golden(const loaded_model& model, const golden_rows& golden) 
       const double got = static_cast<double>(results[first + k]);
       if (!(std::abs(got - expected[k]) <= tolerance * std::max(1.0, std::abs(expected[k]))))
         return wrong(key, fmt::format("row {} gives {} where the file expects {} (value {})", i, got, expected[k], k));
+      largest = std::max(largest, std::abs(got - expected[k]));
     }
   }
-  return {};
+  return largest;
 }
 
 } // namespace troupe::model
