@@ -244,7 +244,7 @@ caf::result<admin_reply> commit_upload(self_ptr self, const std::string& body) {
               reply.deliver(refuse(model.error().message));
               return;
             }
-            if (upload.features.empty()) upload.features = (*model)->features;
+            if (upload.features.empty()) upload.features = (*model)->feature_names();
             check_fit(self, reply, upload, *model);
           },
           [=](caf::error& why) mutable {

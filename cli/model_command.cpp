@@ -1,4 +1,4 @@
-// troupe model push|list|show|promote|rollback: versions of models in the running cluster.
+// troupe model push|list|show|promote|rollback: versions of models in the running cluster. Of files: model_file.cpp.
 
 #include <charconv>
 #include <cstdio>
@@ -15,6 +15,7 @@
 #include <rapidjson/writer.h>
 
 #include "cli/admin_client.hpp"
+#include "cli/model_file.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -197,6 +198,7 @@ int list(const options& opts) {
 }
 
 int show(const options& opts) {
+  if (is_model_file(opts.reference)) return show_model_file(opts.reference, opts.json);
   auto which = split_reference(opts.reference);
   if (!which) return failed(which.error());
   auto client = admin_client::connect(opts.cluster);
@@ -229,6 +231,16 @@ int promote(const options& opts) {
   return which ? set_alias(opts, which->name, which->version) : failed(which.error());
 }
 
+void add_bench(CLI::App& command, run_fn& chosen) {
+  auto bench = std::make_shared<bench_options>();
+  auto* sub = command.add_subcommand("bench", "How long a model file takes a row, at batches of 1, 64 and 1024");
+  sub->add_option("file", bench->path, "Model file")->required();
+  sub->add_option("--rows", bench->rows, "Rows to score, one JSON object a line; made up unless given");
+  sub->add_option("--seconds", bench->seconds, "Time spent on each batch size")->capture_default_str();
+  sub->add_flag("--json", bench->json, "Print JSON");
+  sub->callback([bench, &chosen] { chosen = [bench] { return bench_model_file(*bench); }; });
+}
+
 } // namespace
 
 void add_model_command(CLI::App& app, run_fn& chosen) {
@@ -254,7 +266,10 @@ void add_model_command(CLI::App& app, run_fn& chosen) {
       ->delimiter(',');
   add_waiting(push_sub);
   add("list", "Every version, its aliases, and the nodes that have it", list);
-  add("show", "All about one version", show)->add_option("model", opts->reference, "As games@2")->required();
+  add("show", "All about one version, or about a model file", show)
+      ->add_option("model", opts->reference, "As games@2, or a file")
+      ->required();
+  add_bench(*command, chosen);
   auto* promote_sub = add("promote", "Make a version live", promote);
   promote_sub->add_option("model", opts->reference, "As games@2")->required();
   add_waiting(promote_sub);

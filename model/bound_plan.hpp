@@ -2,6 +2,7 @@
 // What scoring_plan is inside: the model, the names that the row parser looks for, and the shape of the output. Made by
 // scoring_plan::make, which checks everything; used by scoring_session.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -32,17 +33,18 @@ struct output_member {
 
 class bound_plan final : public scoring_plan {
 public:
-  const std::vector<std::string>& feature_names() const override { return features; }
+  std::vector<std::string> feature_names() const override;
+  std::vector<treated_feature> treated() const override;
 
   std::shared_ptr<const loaded_model> model;
-  std::vector<std::string> features;
-  std::vector<known_name> names; ///< features, carried fields and names of the output
-  bool record_unknown = false;
+  wanted_fields wanted; ///< features, carried fields and names of the output
   row_limits limits;
   std::vector<carry_rule> carry; ///< by known_name::tag
   std::vector<output_member> members;
   std::vector<std::string> labels;     ///< classes as JSON values: 1 or "yes"
   std::vector<std::string> label_keys; ///< classes as JSON keys with the colon: "1":
+  /// Of each feature and oddity, one after another: rows, of all sessions.
+  mutable std::vector<std::atomic<std::uint64_t>> oddities;
 };
 
 } // namespace troupe::model

@@ -1,7 +1,6 @@
 #include "model/flat_row.hpp"
 
 #include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <system_error>
@@ -75,8 +74,9 @@ struct flat_reader {
     return true;
   }
 
-  // A number by the grammar of RFC 8259 without an exponent; to `out` where that isn't null.
-  bool read_number(float* out) {
+  // A number by the grammar of RFC 8259 without an exponent; its value to `out`, and whether it is an integer that a
+  // double holds exactly.
+  bool read_number(double* out, bool* whole = nullptr) {
     const char* const number = at;
     const bool negative = take('-');
     const char* const digits = at;
@@ -96,14 +96,48 @@ struct flat_reader {
     if (out == nullptr) return true;
     if (integer && digit_count <= exact_digits_max) {
       const auto exact = static_cast<double>(value);
-      *out = static_cast<float>(negative ? -exact : exact);
+      *out = negative ? -exact : exact;
+      if (whole != nullptr) *whole = true;
       return true;
     }
-    double nearest = 0;
-    const auto [stop, status] = std::from_chars(number, at, nearest);
-    if (status != std::errc{} || stop != at || !std::isfinite(static_cast<float>(nearest))) return false;
-    *out = static_cast<float>(nearest);
-    return true;
+    const auto [stop, status] = std::from_chars(number, at, *out);
+    return status == std::errc{} && stop == at;
+  }
+
+  // [1,2,3] as the cells of a feature.
+  bool read_cells(std::size_t feature) {
+    std::size_t cell = 0;
+    do {
+      skip_space();
+      double value = 0;
+      if (!read_number(&value) || !to.features.quick_cell(feature, cell++, value)) return false;
+      skip_space();
+    } while (take(','));
+    return take(']') && cell == to.features.slots()[feature].spec.width();
+  }
+
+  bool read_feature(std::size_t feature) {
+    if (at == end) return false;
+    ++features_found;
+    switch (*at) {
+    case '"': {
+      const char* const text = ++at;
+      return read_string() && to.features.quick_text(feature, {text, static_cast<std::size_t>(at - 1 - text)});
+    }
+    case 't':
+      return take("true") && to.features.quick_boolean(feature, true);
+    case 'f':
+      return take("false") && to.features.quick_boolean(feature, false);
+    case 'n':
+      return take("null") && to.features.quick_absent(feature, oddity::null);
+    case '[':
+      ++at;
+      return !to.features.slots()[feature].spec.dims.empty() && read_cells(feature);
+    default:
+      double value = 0;
+      bool whole = false;
+      return read_number(&value, &whole) && to.features.quick_number(feature, value, whole);
+    }
   }
 
   bool read_other() {
@@ -134,12 +168,8 @@ struct flat_reader {
     if (!take(':')) return false;
     skip_space();
     const char* const value = at;
-    if (field->feature >= 0) {
-      if (!read_number(&to.features[static_cast<std::size_t>(field->feature)])) return false;
-      ++features_found;
-    } else if (!read_other()) {
-      return false;
-    }
+    if (field->nested >= 0) return false;
+    if (!(field->feature >= 0 ? read_feature(static_cast<std::size_t>(field->feature)) : read_other())) return false;
     if (field->known ? field->tag >= 0 : to.record_unknown)
       to.recorded.push_back({offset(key), offset(key_end), offset(value), offset(at), field->tag});
     return true;
@@ -154,15 +184,24 @@ struct flat_reader {
     } while (take(','));
     if (!take('}')) return false;
     skip_space();
-    return at == end && features_found == to.features.size();
+    return at == end && (features_found == to.feature_names.size() || fill_missing());
+  }
+
+  bool fill_missing() {
+    for (std::size_t i = 0; i < to.feature_names.size(); ++i)
+      if ((to.feature_names[i] == no_name || !to.names.seen(to.feature_names[i])) &&
+          !to.features.quick_absent(i, oddity::missing))
+        return false;
+    return true;
   }
 };
 
 } // namespace
 
-bool read_flat_row(std::string_view row, const flat_row_target& to) {
+bool read_flat_row(std::string_view row, row_values out, const flat_row_target& to) {
   to.recorded.clear();
   to.names.begin_row();
+  to.features.begin(out);
   return flat_reader{row.data(), row.data(), row.data() + row.size(), to}.read();
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "model/feature.hpp"
 
 namespace troupe::model {
 
@@ -21,13 +22,21 @@ enum class task { binary_classifier, classifier, regressor };
 struct loaded_model {
   std::string name_in_file; ///< graph name or producer, for people
   task what = task::regressor;
-  std::vector<std::string> features; ///< empty: the file does not name them
-  std::size_t feature_count = 0;
-  std::vector<std::string> classes; ///< classifier: labels as text, in the order of the probabilities
-  bool classes_are_numbers = false; ///< integer labels: written as JSON numbers
-  std::size_t positive_class = 1;   ///< binary classifier: index of the class that `pred` is about
-  std::size_t targets = 1;          ///< regressor: values a row
+  std::vector<feature_spec> features; ///< in the order of the graph's columns; empty: the file does not name them
+  std::vector<std::string> classes;   ///< classifier: labels as text, in the order of the probabilities
+  bool classes_are_numbers = false;   ///< integer labels: written as JSON numbers
+  std::size_t positive_class = 1;     ///< binary classifier: index of the class that `pred` is about
+  std::size_t targets = 1;            ///< regressor: values a row
+  std::vector<std::string> operators; ///< of the file's graph, each once, sorted; for people
+  std::size_t golden_rows = 0;        ///< rows of the file that reproduced
+  double golden_difference = 0;       ///< the largest among them
   std::shared_ptr<const evaluator> graph;
+
+  std::vector<std::string> feature_names() const {
+    std::vector<std::string> names;
+    for (const feature_spec& feature : features) names.push_back(feature.name);
+    return names;
+  }
 };
 
 /// Bounds of what is accepted; a file beyond them is refused.

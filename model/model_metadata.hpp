@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "model/binding.hpp"
 
 namespace troupe::model {
 
@@ -21,7 +22,8 @@ struct golden_rows {
 };
 
 struct model_metadata {
-  std::vector<std::string> features; ///< empty: not told
+  std::vector<told_feature> features;     ///< of the signature; empty: not told
+  std::vector<std::string> feature_names; ///< of the key feature_names; empty: not told
   std::optional<std::string> positive_class;
   std::optional<golden_rows> golden;
 };
@@ -35,7 +37,7 @@ struct metadata_texts {
 result<model_metadata> read_metadata(const metadata_texts& texts);
 
 /// Scores the golden rows and compares: |difference| <= 1e-5 * max(1, |expected|). Fails (errc::invalid), naming the
-/// row and both values.
-result<void> check_golden(const loaded_model& model, const golden_rows& golden);
+/// row and both values; gives the largest difference.
+result<double> check_golden(const loaded_model& model, const golden_rows& golden);
 
 } // namespace troupe::model

@@ -33,7 +33,7 @@ name_table::name_table(const std::vector<known_name>& known)
   std::random_device random;
   seed_ = (std::uint64_t{random()} << 32) | random();
   for (const known_name& name : known)
-    entries_.push_back({name.text, name.feature, name.tag, true, is_plain(name.text), 0, 0});
+    entries_.push_back({name.text, name.feature, name.tag, name.nested, true, is_plain(name.text), 0, 0});
   rebuild_index(64);
 }
 
@@ -66,7 +66,7 @@ std::uint32_t name_table::look_up(std::string_view name) {
   const std::size_t mask = index_.size() - 1;
   for (std::size_t at = hash(name) & mask; index_[at] != 0; at = (at + 1) & mask)
     if (entries_[index_[at] - 1].text == name) return index_[at] - 1;
-  entries_.push_back({std::string{name}, -1, -1, false, is_plain(name), 0, 0});
+  entries_.push_back({std::string{name}, -1, -1, -1, false, is_plain(name), 0, 0});
   unknown_bytes_ += name.size();
   if (entries_.size() * 2 > index_.size())
     rebuild_index(index_.size() * 2);

@@ -17,8 +17,9 @@ namespace troupe::model {
 /// A name that means something to the pipeline.
 struct known_name {
   std::string text;
-  std::int32_t feature = -1; ///< column of the feature, or -1
+  std::int32_t feature = -1; ///< index of the feature that the field is, or -1
   std::int32_t tag = -1;     ///< given back with the field's bytes where >= 0; -1: the bytes are not wanted
+  std::int32_t nested = -1;  ///< index of the group of features that lie inside the field, or -1
 };
 
 class name_table {
@@ -27,6 +28,7 @@ public:
     std::string text;
     std::int32_t feature;
     std::int32_t tag;
+    std::int32_t nested;
     bool known;
     bool plain;          ///< in a row it can stand between quotes as it is, byte by byte, and is ASCII
     std::uint64_t stamp; ///< the last row that had it

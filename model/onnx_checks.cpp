@@ -1,14 +1,13 @@
 #include "model/onnx_checks.hpp"
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <set>
 #include <string>
 
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
+#include "model/onnx_tensor.hpp"
 #include "model/text.hpp"
 
 namespace troupe::model {
@@ -19,7 +18,6 @@ constexpr std::int64_t onnx_opset_max = 21;
 constexpr std::int64_t ml_opset_max = 3;
 constexpr std::int64_t ir_version_min = 3;
 constexpr std::int64_t ir_version_max = 10;
-constexpr std::uint64_t elements_max = std::uint64_t{1} << 28;
 
 struct magic {
   std::string_view bytes;
@@ -64,93 +62,6 @@ result<void> check_opsets(const onnx::ModelProto& model) {
   return {};
 }
 
-result<std::uint64_t> element_count(const onnx::TensorProto& tensor) {
-  std::uint64_t count = 1;
-  for (const std::int64_t dim : tensor.dims()) {
-    if (dim < 0)
-      return fail(errc::invalid, fmt::format("the initializer {} has the dimension {}", quoted(tensor.name()), dim));
-    if (dim != 0 && count > elements_max / static_cast<std::uint64_t>(dim))
-      return fail(errc::invalid,
-                  fmt::format("the initializer {} has more than {} elements", quoted(tensor.name()), elements_max));
-    count *= static_cast<std::uint64_t>(dim);
-  }
-  return count;
-}
-
-// Bytes of an element in raw_data, and how many elements the typed field holds; 0: the type is not supported.
-struct content {
-  std::size_t element_bytes = 0;
-  std::size_t typed_elements = 0;
-};
-
-content content_of(const onnx::TensorProto& tensor) {
-  switch (tensor.data_type()) {
-  case onnx::TensorProto::FLOAT:
-    return {4, static_cast<std::size_t>(tensor.float_data_size())};
-  case onnx::TensorProto::DOUBLE:
-    return {8, static_cast<std::size_t>(tensor.double_data_size())};
-  case onnx::TensorProto::INT64:
-    return {8, static_cast<std::size_t>(tensor.int64_data_size())};
-  case onnx::TensorProto::INT32:
-    return {4, static_cast<std::size_t>(tensor.int32_data_size())};
-  case onnx::TensorProto::BOOL:
-    return {1, static_cast<std::size_t>(tensor.int32_data_size())};
-  default:
-    return {};
-  }
-}
-
-template <class T> bool raw_is_finite(const std::string& raw) {
-  for (std::size_t at = 0; at + sizeof(T) <= raw.size(); at += sizeof(T)) {
-    T value;
-    std::memcpy(&value, raw.data() + at, sizeof value);
-    if (!std::isfinite(value)) return false;
-  }
-  return true;
-}
-
-bool is_finite(const onnx::TensorProto& tensor) {
-  for (const float value : tensor.float_data())
-    if (!std::isfinite(value)) return false;
-  for (const double value : tensor.double_data())
-    if (!std::isfinite(value)) return false;
-  if (tensor.data_type() == onnx::TensorProto::FLOAT) return raw_is_finite<float>(tensor.raw_data());
-  if (tensor.data_type() == onnx::TensorProto::DOUBLE) return raw_is_finite<double>(tensor.raw_data());
-  return true;
-}
-
-result<void> check_initializer(const onnx::TensorProto& tensor) {
-  const std::string name = quoted(tensor.name());
-  if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0)
-    return fail(errc::unsupported,
-                fmt::format("the initializer {} has external data; save the model as one file", name));
-  if (tensor.has_segment())
-    return fail(errc::unsupported, fmt::format("the initializer {} is a segment of a tensor", name));
-  const auto count = element_count(tensor);
-  if (!count) return tl::make_unexpected(count.error());
-  if (tensor.data_type() == onnx::TensorProto::STRING) {
-    if (static_cast<std::uint64_t>(tensor.string_data_size()) != *count || tensor.has_raw_data())
-      return fail(errc::invalid, fmt::format("the initializer {} has {} strings, its dims say {}", name,
-                                             tensor.string_data_size(), *count));
-    return {};
-  }
-  const content content = content_of(tensor);
-  if (content.element_bytes == 0)
-    return fail(errc::unsupported,
-                fmt::format("the initializer {} has data_type {}, which is not supported", name, tensor.data_type()));
-  if (tensor.has_raw_data() && content.typed_elements > 0)
-    return fail(errc::invalid, fmt::format("the initializer {} has both raw_data and typed data", name));
-  if (tensor.has_raw_data() && tensor.raw_data().size() != *count * content.element_bytes)
-    return fail(errc::invalid, fmt::format("the initializer {} has {} bytes of raw_data, its dims say {}", name,
-                                           tensor.raw_data().size(), *count * content.element_bytes));
-  if (!tensor.has_raw_data() && content.typed_elements != *count)
-    return fail(errc::invalid, fmt::format("the initializer {} has {} elements, its dims say {}", name,
-                                           content.typed_elements, *count));
-  if (!is_finite(tensor))
-    return fail(errc::invalid, fmt::format("the initializer {} has a value that is NaN or infinite", name));
-  return {};
-}
-
 } // namespace
 
 result<void> check_magic(std::string_view file) {
@@ -182,7 +93,7 @@ result<void> check_model(const onnx::ModelProto& model) {
     if (tensor.name().empty()) return fail(errc::invalid, "an initializer has no name");
     if (!names.insert(tensor.name()).second)
       return fail(errc::invalid, fmt::format("the initializer {} is there twice", quoted(tensor.name())));
-    if (auto ok = check_initializer(tensor); !ok) return ok;
+    if (auto ok = check_tensor(tensor, fmt::format("the initializer {}", quoted(tensor.name()))); !ok) return ok;
   }
   return check_opsets(model);
 }

@@ -10,6 +10,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <onnx/onnx_pb.h>
 
+#include "model/binding.hpp"
 #include "model/graph_builder.hpp"
 #include "model/model_metadata.hpp"
 #include "model/onnx_checks.hpp"
@@ -48,29 +49,11 @@ result<metadata_texts> texts_of(const onnx::ModelProto& model) {
   return texts;
 }
 
-result<void> check_names(const std::vector<std::string>& names, std::size_t count, std::string_view source) {
-  if (names.size() != count)
-    return fail(errc::invalid,
-                fmt::format("{} names {} features, but the model takes {}", source, names.size(), count));
-  std::set<std::string_view> seen;
-  for (const std::string& name : names) {
-    if (name.empty() || check_utf8(name) != utf8_state::valid)
-      return fail(errc::invalid,
-                  fmt::format("{} has the feature name {}, which is empty or not UTF-8", source, quoted(name)));
-    if (!seen.insert(name).second)
-      return fail(errc::invalid, fmt::format("{} names the feature {} twice", source, quoted(name)));
-  }
-  return {};
-}
-
-result<void> name_features(loaded_model& model, const model_metadata& metadata, const compiled_graph& compiled) {
-  if (!metadata.features.empty()) {
-    model.features = metadata.features;
-    return check_names(model.features, model.feature_count, "the metadata");
-  }
-  if (!compiled.one_column_each) return {};
-  model.features = compiled.input_names;
-  return check_names(model.features, model.feature_count, "the list of inputs");
+// The signature wins over feature_names, and both over the names of the inputs. None of them: nobody tells.
+result<std::vector<feature_spec>> name_features(const model_metadata& metadata, const evaluator& graph) {
+  if (!metadata.features.empty()) return features_of_signature(graph, metadata.features);
+  if (!metadata.feature_names.empty()) return features_of_names(graph, metadata.feature_names, "the metadata");
+  return features_of_inputs(graph).value_or(std::vector<feature_spec>{});
 }
 
 result<void> describe_classes(loaded_model& model, const model_metadata& metadata, const class_list& classes) {
@@ -92,13 +75,17 @@ result<void> describe_classes(loaded_model& model, const model_metadata& metadat
                           quoted(*metadata.positive_class)));
 }
 
+std::vector<feature_slot> place_if_named(const loaded_model& model) {
+  return model.features.empty() ? std::vector<feature_slot>{} : place_features(*model.graph, model.features);
+}
+
 } // namespace
 
 result<std::shared_ptr<const loaded_model>> load_onnx(std::span<const char> file, const load_limits& limits) {
   const auto parsed = parse_file(file, limits);
   if (!parsed) return tl::make_unexpected(parsed.error());
   if (auto ok = check_model(*parsed); !ok) return tl::make_unexpected(ok.error());
-  auto compiled = compile(parsed->graph());
+  auto compiled = compile(*parsed);
   if (!compiled) return tl::make_unexpected(with_opsets(compiled.error(), *parsed));
   const auto texts = texts_of(*parsed);
   if (!texts) return tl::make_unexpected(texts.error());
@@ -107,16 +94,26 @@ result<std::shared_ptr<const loaded_model>> load_onnx(std::span<const char> file
 
   auto model = std::make_shared<loaded_model>();
   model->name_in_file = parsed->graph().name().empty() ? parsed->producer_name() : parsed->graph().name();
-  model->feature_count = compiled->feature_count;
   model->graph = compiled->graph;
-  if (auto ok = name_features(*model, *metadata, *compiled); !ok) return tl::make_unexpected(ok.error());
+  auto features = name_features(*metadata, *compiled->graph);
+  if (!features) return tl::make_unexpected(features.error());
+  model->features = std::move(*features);
+  if (const auto found = wanted_features(place_if_named(*model), "the model file"); !found)
+    return tl::make_unexpected(found.error());
   if (compiled->classes) {
     if (auto ok = describe_classes(*model, *metadata, *compiled->classes); !ok) return tl::make_unexpected(ok.error());
   } else {
     model->targets = compiled->graph->width();
   }
-  if (metadata->golden)
-    if (auto ok = check_golden(*model, *metadata->golden); !ok) return tl::make_unexpected(ok.error());
+  if (metadata->golden) {
+    const auto difference = check_golden(*model, *metadata->golden);
+    if (!difference) return tl::make_unexpected(difference.error());
+    model->golden_rows = metadata->golden->rows.size();
+    model->golden_difference = *difference;
+  }
+  std::set<std::string> operators;
+  for (const auto& node : parsed->graph().node()) operators.insert(node.op_type());
+  model->operators.assign(operators.begin(), operators.end());
   return std::shared_ptr<const loaded_model>{std::move(model)};
 }
 

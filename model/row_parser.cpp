@@ -1,17 +1,14 @@
 #include "model/row_parser.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstring>
-#include <limits>
-#include <system_error>
 
 #include <fmt/format.h>
 #include <rapidjson/error/en.h>
 
 #include "base/assert.hpp"
 #include "model/flat_row.hpp"
+#include "model/json_text.hpp"
 #include "model/row_reader.hpp"
 #include "model/text.hpp"
 
@@ -27,21 +24,6 @@ bool has_surrogate(const char* text, std::size_t size) {
   return false;
 }
 
-enum class number_state { good, out_of_range };
-
-// `text` follows the grammar of RFC 8259: the reader has seen to it.
-number_state read_number(std::string_view text, float& out) {
-  if (text.size() == 1) {
-    out = static_cast<float>(text[0] - '0');
-    return number_state::good;
-  }
-  double value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || end != text.data() + text.size()) return number_state::out_of_range;
-  out = static_cast<float>(value);
-  return std::isfinite(out) ? number_state::good : number_state::out_of_range;
-}
-
 } // namespace
 
 // Both the state of a parser and the handler of RapidJSON's events.
@@ -49,29 +31,32 @@ struct row_parser::impl {
   using SizeType = rapidjson::SizeType;
   using entry = name_table::entry;
 
-  impl(const std::vector<known_name>& known, bool unknown_too, row_limits given, row_paths ways)
-      : names(known)
-      , record_unknown(unknown_too)
+  impl(wanted_fields wanted_by, row_limits given, row_paths ways)
+      : names(wanted_by.names)
+      , features(std::move(wanted_by.features))
+      , nested(std::move(wanted_by.nested))
+      , record_unknown(wanted_by.record_unknown)
       , limits(given)
-      , paths(ways) {
-    for (std::size_t i = 0; i < known.size(); ++i)
-      if (known[i].feature >= 0) feature_names.push_back({known[i].feature, i, known[i].text});
-    std::sort(feature_names.begin(), feature_names.end(), [](auto& a, auto& b) { return a.column < b.column; });
-    for (std::size_t i = 0; i < feature_names.size(); ++i)
-      TROUPE_ASSERT(feature_names[i].column == static_cast<std::int32_t>(i));
+      , paths(ways)
+      , feature_names(features.slots().size(), no_name) {
+    for (std::size_t i = 0; i < wanted_by.names.size(); ++i)
+      if (const std::int32_t feature = wanted_by.names[i].feature; feature >= 0)
+        feature_names.at(static_cast<std::size_t>(feature)) = static_cast<std::uint32_t>(i);
   }
 
-  struct feature_name {
-    std::int32_t column;
-    std::size_t index_in_table;
-    std::string text;
+  // The value of a top-level field that is a feature, or has some inside.
+  struct feature_value {
+    std::int32_t feature, nested; // of its known_name
+    std::uint32_t begin, end;
   };
 
   name_table names;
+  feature_filler features;
+  std::vector<std::vector<nested_feature>> nested;
   bool record_unknown;
   row_limits limits;
   row_paths paths;
-  std::vector<feature_name> feature_names;
+  std::vector<std::uint32_t> feature_names; // of each feature: the index of its name
   row_reader reader;
   std::vector<char> decoded; // the string being read, escapes resolved
   std::vector<row_field> recorded;
@@ -81,8 +66,8 @@ struct row_parser::impl {
   // Of the row being parsed.
   std::string_view row;
   const row_stream* stream = nullptr;
-  std::span<float> features;
-  std::size_t features_found = 0;
+  std::vector<feature_value> values; // of features, in the order of the row
+  std::vector<bool> nested_found;    // of each feature: whether its pointer led somewhere
   std::uint32_t depth = 0;
   std::uint32_t members = 0;
   bool has_escapes = false;
@@ -92,20 +77,12 @@ struct row_parser::impl {
   std::uint32_t last_end = 0;   // where the value before it ended
   std::uint32_t key_end = 0;
   rejection stopped = rejection::none; // why the handler stopped the reader
-  rejection pending = rejection::none; // the first thing wrong that doesn't end the parse
 
   rejection reject(rejection code, std::string_view feature, std::string sentence) {
     fault.code = code;
     fault.feature = feature;
     fault.sentence = std::move(sentence);
     return code;
-  }
-
-  // A row with two faults keeps the first, but one of the text before one of a feature.
-  void note(rejection code, std::string_view feature, std::string sentence) {
-    if (pending != rejection::none && !(stage_of(code) == stage::parse && stage_of(pending) != stage::parse)) return;
-    pending = code;
-    reject(code, feature, std::move(sentence));
   }
 
   bool stop(rejection code) {
@@ -123,6 +100,8 @@ struct row_parser::impl {
 
   // The value of a top-level field ends at `end`.
   void close_field(std::uint32_t end) {
+    if (field->feature >= 0 || field->nested >= 0)
+      values.push_back({field->feature, field->nested, value_begin(), end});
     if (wanted) {
       const auto quote = static_cast<std::uint32_t>(row.find('"', last_end));
       recorded.push_back({quote, key_end, value_begin(), end, field->tag});
@@ -130,25 +109,14 @@ struct row_parser::impl {
     last_end = end;
   }
 
-  void wrong_type(const char* what) {
-    if (field->feature < 0) return;
-    ++features_found;
-    const bool null = std::string_view{what} == "null";
-    note(null ? rejection::null_feature : rejection::wrong_type, field->text,
-         fmt::format("feature {} is {}, not a number", quoted(field->text), what));
-  }
-
-  bool scalar(const char* what) {
+  bool scalar() {
     if (depth == 0) not_an_object = true;
-    if (depth != 1 || not_an_object) return true;
-    wrong_type(what);
-    close_field(position());
+    if (depth == 1 && !not_an_object) close_field(position());
     return true;
   }
 
-  bool open(const char* what, bool object) {
+  bool open(bool object) {
     if (depth == 0 && !object) not_an_object = true;
-    if (depth == 1 && !not_an_object) wrong_type(what);
     if (++depth > limits.nesting_depth) return stop(rejection::too_deep);
     return true;
   }
@@ -162,16 +130,16 @@ struct row_parser::impl {
   bool text_is_sound(const char* text, std::size_t size) { return !has_escapes || !has_surrogate(text, size); }
 
   // Events of the reader.
-  bool Null() { return scalar("null"); }
-  bool Bool(bool) { return scalar("a boolean"); }
-  bool StartObject() { return open("an object", true); }
+  bool Null() { return scalar(); }
+  bool Bool(bool) { return scalar(); }
+  bool StartObject() { return open(true); }
   bool EndObject(SizeType) { return close(); }
-  bool StartArray() { return open("an array", false); }
+  bool StartArray() { return open(false); }
   bool EndArray(SizeType) { return close(); }
 
   bool String(const char* text, SizeType size, bool) {
     if (!text_is_sound(text, size)) return stop(rejection::invalid_utf8);
-    return scalar("a string");
+    return scalar();
   }
 
   bool Key(const char* text, SizeType size, bool) {
@@ -182,29 +150,14 @@ struct row_parser::impl {
     if (members == 1) last_end = static_cast<std::uint32_t>(row.find('{')) + 1;
     field = names.find({text, size});
     if (field == nullptr) {
-      note(rejection::duplicate_key, "", fmt::format("the field {} is there twice", quoted({text, size})));
+      reject(rejection::duplicate_key, "", fmt::format("the field {} is there twice", quoted({text, size})));
       return stop(rejection::duplicate_key);
     }
     wanted = field->known ? field->tag >= 0 : record_unknown;
     return true;
   }
 
-  // The number's bytes are those between the colon and here; in situ, RapidJSON makes no copy and its pointer is not
-  // theirs.
-  bool RawNumber(const char*, SizeType, bool) {
-    if (depth == 0) not_an_object = true;
-    if (depth != 1 || not_an_object) return true;
-    if (field->feature >= 0) {
-      ++features_found;
-      const std::uint32_t begin = value_begin();
-      const std::string_view text = row.substr(begin, position() - begin);
-      if (read_number(text, features[static_cast<std::size_t>(field->feature)]) != number_state::good)
-        note(rejection::number_out_of_range, field->text,
-             fmt::format("feature {} is {}, which a float can't hold", quoted(field->text), quoted(text)));
-    }
-    close_field(position());
-    return true;
-  }
+  bool RawNumber(const char*, SizeType, bool) { return scalar(); }
 
   // Numbers are text, so these never come.
   bool Int(int) { return false; }
@@ -223,10 +176,8 @@ struct row_parser::impl {
     return rejection::none;
   }
 
-  void begin(std::string_view given, std::span<float> out) {
+  void begin(std::string_view given, row_values out) {
     row = given;
-    features = out;
-    features_found = 0;
     depth = 0;
     members = 0;
     not_an_object = false;
@@ -234,9 +185,10 @@ struct row_parser::impl {
     wanted = false;
     last_end = 0;
     stopped = rejection::none;
-    pending = rejection::none;
     recorded.clear();
+    values.clear();
     names.begin_row();
+    features.begin(out);
     has_escapes = std::memchr(row.data(), '\\', row.size()) != nullptr;
   }
 
@@ -250,7 +202,7 @@ struct row_parser::impl {
       return reject(stopped, "", fmt::format("the string before byte {} has the escape of a lone surrogate", at));
     default:
       TROUPE_ASSERT(stopped == rejection::duplicate_key);
-      return stopped; // told by note() already
+      return stopped; // told when it was found
     }
   }
 
@@ -258,7 +210,9 @@ struct row_parser::impl {
     if (error == rapidjson::kParseErrorTermination) return explain_stop(at);
     if (error == rapidjson::kParseErrorNumberTooBig) {
       const bool blamed = depth == 1 && !not_an_object && field != nullptr && field->feature >= 0;
-      return reject(rejection::number_out_of_range, blamed ? std::string_view{field->text} : std::string_view{},
+      return reject(rejection::number_out_of_range,
+                    blamed ? std::string_view{features.slots()[static_cast<std::size_t>(field->feature)].spec.name}
+                           : std::string_view{},
                     fmt::format("the number at byte {} is more than a double can hold", at));
     }
     if (error == rapidjson::kParseErrorStringUnicodeSurrogateInvalid)
@@ -269,23 +223,46 @@ struct row_parser::impl {
                   fmt::format("{} At byte {} of {}", rapidjson::GetParseError_En(error), at, row.size()));
   }
 
-  rejection explain_missing() {
-    for (const feature_name& f : feature_names)
-      if (!names.seen(f.index_in_table))
-        return reject(rejection::missing_feature, f.text,
-                      fmt::format("the row has no field {}, which the model needs", quoted(f.text)));
-    TROUPE_ASSERT(false);
+  // The row is sound; the first feature that is not good, in the order of the row, rejects it.
+  rejection take_features() {
+    if (!nested.empty()) nested_found.assign(features.slots().size(), false);
+    for (const feature_value& value : values) {
+      const std::string_view literal = row.substr(value.begin, value.end - value.begin);
+      if (value.feature >= 0)
+        if (const rejection code = features.take(static_cast<std::size_t>(value.feature), literal, fault);
+            code != rejection::none)
+          return code;
+      if (value.nested < 0) continue;
+      for (const nested_feature& inside : nested[static_cast<std::size_t>(value.nested)]) {
+        const auto found = walk(literal, inside.path.data(), inside.path.data() + inside.path.size());
+        if (!found) continue;
+        nested_found[inside.feature] = true;
+        if (const rejection code = features.take(inside.feature, *found, fault); code != rejection::none) return code;
+      }
+    }
+    for (std::size_t i = 0; i < feature_names.size(); ++i) {
+      const bool found = feature_names[i] == no_name ? nested_found[i] : names.seen(feature_names[i]);
+      if (found) continue;
+      if (const rejection code = features.take_missing(i, fault); code != rejection::none) return code;
+    }
+    return rejection::none;
   }
 
-  bool parse_flat(std::string_view given, std::span<float> out) {
+  bool parse_flat(std::string_view given, row_values out) {
     if (paths != row_paths::flat_first || given.size() > limits.row_bytes || limits.nesting_depth == 0) return false;
-    if (!read_flat_row(given, {names, out, recorded, record_unknown, limits.fields})) return false;
+    if (!read_flat_row(given, out, {names, features, feature_names, recorded, record_unknown, limits.fields}))
+      return false;
     ++flat_rows;
     return true;
   }
 
-  rejection parse(std::string_view given, std::span<float> out) {
-    if (parse_flat(given, out)) return rejection::none;
+  rejection parse(std::string_view given, row_values out) {
+    const rejection code = parse_flat(given, out) ? rejection::none : parse_general(given, out);
+    if (code == rejection::none) features.keep_counts();
+    return code;
+  }
+
+  rejection parse_general(std::string_view given, row_values out) {
     row = given;
     if (const rejection code = check_size(); code != rejection::none) return code;
     begin(given, out);
@@ -298,23 +275,19 @@ struct row_parser::impl {
     if (input.current != input.end)
       return reject(rejection::invalid_json, "", fmt::format("a NUL byte at byte {}", input.Tell()));
     if (not_an_object) return reject(rejection::not_an_object, "", "the row is JSON, but not an object");
-    if (pending != rejection::none) return pending;
-    if (features_found != feature_names.size()) return explain_missing();
-    return rejection::none;
+    return take_features();
   }
 };
 
-row_parser::row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits, row_paths paths)
-    : impl_(std::make_unique<impl>(names, record_unknown, limits, paths)) {}
+row_parser::row_parser(wanted_fields wanted, row_limits limits, row_paths paths)
+    : impl_(std::make_unique<impl>(std::move(wanted), limits, paths)) {}
 row_parser::row_parser(row_parser&&) noexcept = default;
 row_parser& row_parser::operator=(row_parser&&) noexcept = default;
 row_parser::~row_parser() = default;
 
-rejection row_parser::parse(std::string_view row, std::span<float> features) {
-  TROUPE_ASSERT(features.size() == impl_->feature_names.size());
-  return impl_->parse(row, features);
-}
-
+rejection row_parser::parse(std::string_view row, row_values out) { return impl_->parse(row, out); }
+void row_parser::forget_texts() { impl_->features.forget_texts(); }
+feature_filler& row_parser::features() { return impl_->features; }
 std::span<const row_field> row_parser::fields() const { return impl_->recorded; }
 const row_fault& row_parser::fault() const { return impl_->fault; }
 std::uint64_t row_parser::flat_rows() const { return impl_->flat_rows; }

@@ -3,10 +3,10 @@
 // and bounded in every direction; whatever the bytes are, the answer is features or a rejection. Used by
 // scoring_session, on its thread; allocates nothing once it has seen a few rows.
 //
-// A feature is a JSON number. Integers beyond 2^53 are rounded as any double is. A number that a double can't hold
-// (1e400), that is not 0 but would become 0 (1e-400), or that the model's float32 input can't hold (1e39) is
-// number_out_of_range; so is 1e400 in any other field. What is wrong with the text (stage PARSE) wins over what is
-// wrong with a feature (stage BIND), whichever comes first in the row.
+// What a feature may be is told by its slot (feature.hpp). Integers beyond 2^53 are rounded as any double is. A number
+// that a double can't hold (1e400), that is not 0 but would become 0 (1e-400), or that the model's float32 input can't
+// hold (1e39) is number_out_of_range; so is 1e400 in any other field. What is wrong with the text (stage PARSE) wins
+// over what is wrong with a feature (stage BIND), whichever comes first in the row.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/feature_filler.hpp"
 #include "model/name_table.hpp"
 #include "model/rejection.hpp"
 
@@ -39,25 +40,34 @@ enum class row_paths {
   general_only, ///< all rows by RapidJSON
 };
 
-/// Why the row was rejected.
-struct row_fault {
-  rejection code = rejection::none;
-  std::string feature;  ///< empty where no feature is to blame
-  std::string sentence; ///< printable ASCII
+/// A feature inside a top-level field.
+struct nested_feature {
+  std::size_t feature = 0;
+  std::vector<std::string> path; ///< from the field's value inwards
+};
+
+/// What a parser looks for.
+struct wanted_fields {
+  std::vector<known_name> names; ///< the fields that matter; they differ
+  std::vector<feature_slot> features;
+  std::vector<std::vector<nested_feature>> nested; ///< by known_name::nested
+  bool record_unknown = false;                     ///< fields that are not among the names are recorded
 };
 
 class row_parser {
 public:
-  /// `names`: the features and all others that matter. With `record_unknown` the fields that are not among them are
-  /// recorded. REQUIRES: names differ, and the features' columns are 0 .. n-1.
-  row_parser(const std::vector<known_name>& names, bool record_unknown, row_limits limits,
-             row_paths paths = row_paths::flat_first);
+  row_parser(wanted_fields wanted, row_limits limits, row_paths paths = row_paths::flat_first);
   row_parser(row_parser&&) noexcept;
   row_parser& operator=(row_parser&&) noexcept;
   ~row_parser();
 
-  /// Fills `features` and `fields()`, or says why not, with `fault()`. REQUIRES: features.size() == number of features.
-  rejection parse(std::string_view row, std::span<float> features);
+  /// Fills `out` and `fields()`, or says why not, with `fault()`. Texts point into the row or into the parser's own
+  /// memory, which forget_texts() gives up. REQUIRES: `out` has room for the columns of all features.
+  rejection parse(std::string_view row, row_values out);
+  /// Before a batch: texts of rows parsed so far are no longer needed.
+  void forget_texts();
+  /// What was treated in good rows; the reader clears it.
+  feature_filler& features();
   /// The recorded fields of the last row, in its order; void after a rejection. Valid until the next parse.
   std::span<const row_field> fields() const;
   /// Of the last row, where it was rejected.

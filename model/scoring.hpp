@@ -36,7 +36,7 @@ struct outcome_block {
 
 /// How rows are read and outcomes written; from the `pipelines[].output` section. See config/config.hpp for the words.
 struct scoring_options {
-  std::vector<std::string> features;             ///< names in the order of the model's inputs; empty: the model's own
+  std::vector<std::string> features; ///< names in the order of the model's columns or inputs; empty: the model's own
   std::optional<std::vector<std::string>> carry; ///< absent: every top-level field that is not a feature, in row order
   std::vector<std::pair<std::string, std::string>>
       prediction;          ///< output name -> choice; none: what suits the model; "" too, under this name
@@ -46,7 +46,13 @@ struct scoring_options {
   std::uint32_t max_fields = 100'000;
 };
 
-/// A model bound to names and an output shape. Immutable; any thread.
+/// How often a feature was treated (feature.hpp) in rows that were scored.
+struct treated_feature {
+  std::string name;
+  oddity_counts counts{};
+};
+
+/// A model bound to names and an output shape. Immutable but for its counters; any thread.
 class scoring_plan {
 public:
   /// Fails (errc::invalid, naming the feature, class or choice) where the model needs names that nobody gives, or the
@@ -54,7 +60,9 @@ public:
   static result<std::shared_ptr<const scoring_plan>> make(std::shared_ptr<const loaded_model> model,
                                                           scoring_options options);
   virtual ~scoring_plan() = default;
-  virtual const std::vector<std::string>& feature_names() const = 0;
+  virtual std::vector<std::string> feature_names() const = 0;
+  /// Since the plan was made, by all of its sessions; features that were never treated are left out.
+  virtual std::vector<treated_feature> treated() const = 0;
 };
 
 /// Scores batches; owns its buffers and allocates nothing once warm. One thread at a time.

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "model/binding.hpp"
 #include "model/bound_plan.hpp"
-#include "model/evaluator.hpp"
 #include "model/json_text.hpp"
 #include "model/text.hpp"
 
@@ -22,26 +22,33 @@ std::string key_of(std::string_view name) {
   return key + ':';
 }
 
-result<void> bind_features(bound_plan& plan, std::vector<std::string> given) {
-  const loaded_model& model = *plan.model;
-  plan.features = given.empty() ? model.features : std::move(given);
-  if (plan.features.empty())
+result<std::vector<feature_spec>> choose_features(const loaded_model& model, const std::vector<std::string>& given) {
+  const std::size_t columns = model.graph->number_columns() + model.graph->text_columns();
+  if (given.empty()) {
+    if (!model.features.empty()) return model.features;
     return fail(
         errc::invalid,
         fmt::format("the model file does not name its {} features; give them in the order of the training columns "
                     "(features in the config, --features on the command line)",
-                    model.feature_count));
-  if (plan.features.size() != model.feature_count)
-    return fail(errc::invalid, fmt::format("{} features are named, but the model takes {}", plan.features.size(),
-                                           model.feature_count));
-  std::set<std::string_view> seen;
-  for (const std::string& name : plan.features) {
-    if (check_utf8(name) != utf8_state::valid)
-      return fail(errc::invalid, fmt::format("the feature {} is not UTF-8", quoted(name)));
-    if (!seen.insert(name).second)
-      return fail(errc::invalid, fmt::format("the feature {} is named twice", quoted(name)));
-    plan.names.push_back({name, static_cast<std::int32_t>(plan.names.size()), -1});
+                    columns));
   }
+  // Other names for what the file tells keep its types and treatments.
+  if (given.size() == model.features.size()) {
+    auto renamed = model.features;
+    for (std::size_t i = 0; i < given.size(); ++i) renamed[i].name = given[i];
+    return renamed;
+  }
+  return features_of_names(*model.graph, given, "the list of features");
+}
+
+result<void> bind_features(bound_plan& plan, const std::vector<std::string>& given) {
+  const auto features = choose_features(*plan.model, given);
+  if (!features) return tl::make_unexpected(features.error());
+  auto wanted = wanted_features(place_features(*plan.model->graph, *features),
+                                given.empty() ? "the model file" : "the list of features");
+  if (!wanted) return tl::make_unexpected(wanted.error());
+  plan.wanted = std::move(*wanted);
+  plan.oddities = std::vector<std::atomic<std::uint64_t>>(features->size() * oddity_count);
   return {};
 }
 
@@ -193,10 +200,10 @@ result<name_set> choose_members(bound_plan& plan, const scoring_options& options
 }
 
 known_name& name_entry(bound_plan& plan, const std::string& name) {
-  for (known_name& entry : plan.names)
+  for (known_name& entry : plan.wanted.names)
     if (entry.text == name) return entry;
-  plan.names.push_back({name, -1, -1});
-  return plan.names.back();
+  plan.wanted.names.push_back({name, -1, -1, -1});
+  return plan.wanted.names.back();
 }
 
 result<void> choose_carried(bound_plan& plan, const std::vector<std::string>& carry, name_set taken) {
@@ -227,19 +234,37 @@ result<void> choose_carried(bound_plan& plan, const std::vector<std::string>& ca
 
 } // namespace
 
+std::vector<std::string> bound_plan::feature_names() const {
+  std::vector<std::string> names;
+  for (const feature_slot& slot : wanted.features) names.push_back(slot.spec.name);
+  return names;
+}
+
+std::vector<treated_feature> bound_plan::treated() const {
+  std::vector<treated_feature> all;
+  for (std::size_t i = 0; i < wanted.features.size(); ++i) {
+    treated_feature one{wanted.features[i].spec.name, {}};
+    std::uint64_t sum = 0;
+    for (std::size_t what = 0; what < oddity_count; ++what)
+      sum += one.counts[what] = oddities[i * oddity_count + what].load(std::memory_order_relaxed);
+    if (sum > 0) all.push_back(std::move(one));
+  }
+  return all;
+}
+
 result<std::shared_ptr<const scoring_plan>> scoring_plan::make(std::shared_ptr<const loaded_model> model,
                                                                scoring_options options) {
   TROUPE_ASSERT(model != nullptr);
   auto plan = std::make_shared<bound_plan>();
   plan->model = std::move(model);
   plan->limits = {options.max_row_bytes, options.max_nesting_depth, options.max_fields};
-  if (auto ok = bind_features(*plan, std::move(options.features)); !ok) return tl::make_unexpected(ok.error());
+  if (auto ok = bind_features(*plan, options.features); !ok) return tl::make_unexpected(ok.error());
   auto taken = choose_members(*plan, options);
   if (!taken) return tl::make_unexpected(taken.error());
   if (options.carry) {
     if (auto ok = choose_carried(*plan, *options.carry, std::move(*taken)); !ok) return tl::make_unexpected(ok.error());
   } else {
-    plan->record_unknown = true;
+    plan->wanted.record_unknown = true;
     for (const std::string& name : *taken) name_entry(*plan, name);
   }
   for (const std::string& name : plan->model->classes) {

@@ -19,11 +19,10 @@ struct scoring_session::impl {
   explicit impl(std::shared_ptr<const bound_plan> p)
       : plan(std::move(p))
       , graph(*plan->model->graph)
-      , parser(plan->names, plan->record_unknown, plan->limits)
+      , parser(plan->wanted, plan->limits)
       , memory(graph.make_scratch())
-      , width(plan->features.size()) {
-    features.resize(width * graph.rows_at_once());
-  }
+      , numbers(graph.number_columns() * graph.rows_at_once())
+      , texts(graph.text_columns() * graph.rows_at_once()) {}
 
   // What parsing left of a row: its fields in `fields` for a good one, its detail in `details` for another.
   struct parsed_row {
@@ -35,9 +34,9 @@ struct scoring_session::impl {
   const evaluator& graph;
   row_parser parser;
   evaluator::scratch memory;
-  std::size_t width;
-  std::vector<float> features;    // of the good rows of the chunk
-  std::vector<parsed_row> parsed; // of all its rows
+  std::vector<double> numbers;         // features of the good rows of the chunk
+  std::vector<std::string_view> texts; // likewise
+  std::vector<parsed_row> parsed;      // of all its rows
   std::vector<row_field> fields;
   std::string details;
 
@@ -65,9 +64,11 @@ struct scoring_session::impl {
     parsed.clear();
     fields.clear();
     details.clear();
+    parser.forget_texts();
     std::size_t good = 0;
     for (std::size_t i = first; i < last; ++i) {
-      const rejection code = parser.parse(row_of(bytes, ends, i), {features.data() + good * width, width});
+      const rejection code = parser.parse(row_of(bytes, ends, i), {numbers.data() + good * graph.number_columns(),
+                                                                   texts.data() + good * graph.text_columns()});
       if (code == rejection::none) {
         ++good;
         fields.insert(fields.end(), parser.fields().begin(), parser.fields().end());
@@ -82,13 +83,13 @@ struct scoring_session::impl {
 
   void write_prediction(std::string_view row, std::span<const row_field> row_fields, std::size_t good_index,
                         outcome_block& out) {
-    const std::span<const float> numbers{graph.numbers(features.data(), memory, good_index), graph.width()};
-    const auto bad = std::find_if(numbers.begin(), numbers.end(), [](float x) { return !std::isfinite(x); });
-    if (bad != numbers.end()) {
-      reject(out, rejection::not_finite, "", fmt::format("the model's result {} is {}", bad - numbers.begin(), *bad));
+    const std::span<const float> given{graph.numbers(memory, good_index), graph.width()};
+    const auto bad = std::find_if(given.begin(), given.end(), [](float x) { return !std::isfinite(x); });
+    if (bad != given.end()) {
+      reject(out, rejection::not_finite, "", fmt::format("the model's result {} is {}", bad - given.begin(), *bad));
       return;
     }
-    encode(*plan, row, row_fields, {numbers, graph.label(features.data(), memory, good_index)}, out.bytes);
+    encode(*plan, row, row_fields, {given, graph.label(memory, good_index)}, out.bytes);
     finish(out, rejection::none);
   }
 
@@ -111,14 +112,27 @@ struct scoring_session::impl {
     }
   }
 
+  void count_treated() {
+    feature_filler& features = parser.features();
+    if (!features.any_counts()) return;
+    for (std::size_t i = 0; i < features.counts().size(); ++i)
+      for (std::size_t what = 0; what < oddity_count; ++what)
+        if (const std::uint64_t rows = features.counts()[i][what]; rows > 0)
+          plan->oddities[i * oddity_count + what].fetch_add(rows, std::memory_order_relaxed);
+    features.clear_counts();
+  }
+
   void score_chunk(std::span<const char> bytes, std::span<const std::uint32_t> ends, std::size_t first,
                    std::size_t last, outcome_block& out) {
     const std::size_t outcomes = out.ends.size();
     const std::size_t size = out.bytes.size();
     try {
-      if (const std::size_t good = parse_chunk(bytes, ends, first, last); good > 0)
-        graph.run(features.data(), good, memory);
+      if (const std::size_t good = parse_chunk(bytes, ends, first, last); good > 0) {
+        graph.load(numbers.data(), texts.data(), good, memory);
+        graph.run(good, memory);
+      }
       write_chunk(bytes, ends, first, out);
+      count_treated();
     } catch (const std::bad_alloc&) {
       // Memory is bounded by the limits of the plan; if the machine has less, the rows are dead letters and the node
       // lives.

@@ -1,17 +1,18 @@
 #include <cmath>
-#include <set>
 
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
+#include "model/onnx_tensor.hpp"
 #include "model/operators/operator.hpp"
 #include "model/text.hpp"
 
 namespace troupe::model {
 
-attribute_reader::attribute_reader(const onnx::NodeProto& node)
+attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset)
     : node_(node)
     , where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name())))
+    , opset_(opset)
     , read_(static_cast<std::size_t>(node.attribute_size()), false) {}
 
 bool attribute_reader::has(std::string_view name) const {
@@ -47,12 +48,20 @@ result<int> attribute_reader::find(std::string_view name, int type) {
 }
 
 result<std::vector<float>> attribute_reader::floats(std::string_view name) {
+  return read_floats(name, [](float value) { return std::isfinite(value); });
+}
+
+result<std::vector<float>> attribute_reader::floats_or_infinite(std::string_view name) {
+  return read_floats(name, [](float value) { return !std::isnan(value); });
+}
+
+result<std::vector<float>> attribute_reader::read_floats(std::string_view name, bool (*allowed)(float)) {
   const auto index = find(name, onnx::AttributeProto::FLOATS);
   if (!index) return tl::make_unexpected(index.error());
   if (*index < 0) return std::vector<float>{};
   const auto& values = node_.attribute(*index).floats();
   for (int i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i])) return wrong(fmt::format("the attribute {}[{}] is not a finite number", name, i));
+    if (!allowed(values[i])) return wrong(fmt::format("the attribute {}[{}] is not a finite number", name, i));
   return std::vector<float>(values.begin(), values.end());
 }
 
@@ -81,6 +90,28 @@ result<std::int64_t> attribute_reader::integer(std::string_view name, std::int64
   return *index < 0 ? otherwise : node_.attribute(*index).i();
 }
 
+result<float> attribute_reader::any_number(std::string_view name, float otherwise) {
+  const auto index = find(name, onnx::AttributeProto::FLOAT);
+  if (!index) return tl::make_unexpected(index.error());
+  return *index < 0 ? otherwise : node_.attribute(*index).f();
+}
+
+result<float> attribute_reader::number(std::string_view name, float otherwise) {
+  const auto value = any_number(name, otherwise);
+  if (value && !std::isfinite(*value)) return wrong(fmt::format("the attribute {} is not a finite number", name));
+  return value;
+}
+
+result<std::optional<constant>> attribute_reader::tensor(std::string_view name) {
+  const auto index = find(name, onnx::AttributeProto::TENSOR);
+  if (!index) return tl::make_unexpected(index.error());
+  if (*index < 0) return std::optional<constant>{};
+  const onnx::TensorProto& tensor = node_.attribute(*index).t();
+  if (auto ok = check_tensor(tensor, fmt::format("{}: the attribute {}", where_, name)); !ok)
+    return tl::make_unexpected(ok.error());
+  return std::optional<constant>{to_constant(tensor)};
+}
+
 result<std::string> attribute_reader::text(std::string_view name, std::string_view otherwise) {
   const auto index = find(name, onnx::AttributeProto::STRING);
   if (!index) return tl::make_unexpected(index.error());
@@ -93,29 +124,6 @@ result<void> attribute_reader::nothing_else() const {
       return unsupported(
           fmt::format("the attribute {} is not known to this version", quoted(node_.attribute(i).name())));
   return {};
-}
-
-result<void> require_numbers(const attribute_reader& node, const value_type& input) {
-  if (input.kind != value_type::kind_type::numbers) return node.wrong("its input is a label, expected numbers");
-  return {};
-}
-
-result<std::shared_ptr<const class_list>> read_classes(attribute_reader& node, std::string_view integers,
-                                                       std::string_view strings) {
-  auto numbers = node.integers(integers);
-  if (!numbers) return tl::make_unexpected(numbers.error());
-  auto texts = node.strings(strings);
-  if (!texts) return tl::make_unexpected(texts.error());
-  if (numbers->empty() == texts->empty())
-    return node.wrong(fmt::format("expected class labels in one of {} and {}", integers, strings));
-  auto classes = std::make_shared<class_list>();
-  classes->numbers = texts->empty();
-  classes->names = std::move(*texts);
-  for (const std::int64_t number : *numbers) classes->names.push_back(std::to_string(number));
-  std::set<std::string_view> seen;
-  for (const std::string& name : classes->names)
-    if (!seen.insert(name).second) return node.wrong(fmt::format("the class {} is there twice", quoted(name)));
-  return classes;
 }
 
 } // namespace troupe::model

@@ -1,4 +1,7 @@
-// Concat along the columns and FeatureVectorizer.
+// Concat and FeatureVectorizer.
+#include <algorithm>
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "model/operators/operator.hpp"
@@ -6,51 +9,105 @@
 namespace troupe::model {
 namespace {
 
+// Joining along a dimension is putting pieces of each row side by side, `outer` times over: outer is the product of the
+// dimensions before the axis, and a piece is what an input has from the axis on.
 class join final : public operation {
 public:
-  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
-    Eigen::Index column = 0;
-    for (const rows_in& part : in) {
-      out[0].middleCols(column, part.cols()) = part;
-      column += part.cols();
+  join(std::size_t outer, element type)
+      : outer_(outer)
+      , cell_(cell_bytes(type)) {}
+  void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
+    for (std::size_t i = 0; i < out[0].rows; ++i) {
+      std::byte* to = out[0].data + i * out[0].stride * cell_;
+      for (std::size_t k = 0; k < outer_; ++k)
+        for (const cells_in& part : in) {
+          const std::size_t bytes = part.width / outer_ * cell_;
+          std::memcpy(to, part.data + i * part.stride * cell_ + k * bytes, bytes);
+          to += bytes;
+        }
     }
   }
+
+private:
+  std::size_t outer_;
+  std::size_t cell_;
 };
 
-} // namespace
-
-result<built_node> join_columns(attribute_reader& node, std::span<const value_type> inputs) {
-  value_type joined;
-  joined.width = 0;
-  for (const value_type& input : inputs) {
-    if (auto ok = require_numbers(node, input); !ok) return tl::make_unexpected(ok.error());
-    joined.width += input.width;
+result<built_node> join_rows(attribute_reader& node, node_inputs inputs, std::size_t axis) {
+  const auto first = row_value(node, inputs);
+  if (!first) return tl::make_unexpected(first.error());
+  value_type joined = **first;
+  joined.dims[axis] = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto input = row_value(node, inputs, i);
+    if (!input) return tl::make_unexpected(input.error());
+    const value_type& part = **input;
+    auto rest = part.dims;
+    if (rest.size() == joined.dims.size()) rest[axis] = joined.dims[axis];
+    if (part.type != joined.type || part.label != joined.label || rest != joined.dims)
+      return node.wrong(
+          fmt::format("its inputs are {} and {}, which don't fit together", to_string(**first), to_string(part)));
+    joined.dims[axis] += part.dims[axis];
+    joined.probabilities = joined.probabilities && part.probabilities;
   }
+  if (joined.label) return node.unsupported("joining labels is not supported");
+  if (inputs.size() > 1) joined.classes = nullptr;
+  std::size_t outer = 1;
+  for (std::size_t i = 0; i < axis; ++i) outer *= static_cast<std::size_t>(joined.dims[i]);
   built_node built;
-  built.op = std::make_unique<join>();
-  built.outputs.push_back(joined);
-  built.joins = true;
+  built.op = std::make_unique<join>(outer, joined.type);
+  built.joins = outer == 1;
+  built.outputs.push_back(std::move(joined));
   return built;
 }
 
-result<built_node> build_concat(attribute_reader& node, std::span<const value_type> inputs) {
-  const auto axis = node.integer("axis", 0);
-  if (!axis) return tl::make_unexpected(axis.error());
-  if (*axis != 1 && *axis != -1)
-    return node.unsupported(fmt::format("axis {} is not supported, only 1 (columns)", *axis));
-  return join_columns(node, inputs);
+// One constant dimension joined to another, as shapes are put together.
+result<built_node> join_constants(const attribute_reader& node, node_inputs inputs) {
+  built_node built;
+  built.fixed = *inputs[0].fixed;
+  for (const node_input& input : inputs.subspan(1)) {
+    if (input.fixed == nullptr || input.fixed->data.index() != built.fixed->data.index() ||
+        built.fixed->dims.size() != 1 || input.fixed->dims.size() != 1)
+      return node.unsupported("joining these constants is not supported");
+    std::visit(
+        [&](auto& all) {
+          const auto& more = std::get<std::decay_t<decltype(all)>>(input.fixed->data);
+          all.insert(all.end(), more.begin(), more.end());
+        },
+        built.fixed->data);
+    built.fixed->dims[0] += input.fixed->dims[0];
+  }
+  return built;
 }
 
-result<built_node> build_feature_vectorizer(attribute_reader& node, std::span<const value_type> inputs) {
+} // namespace
+
+result<built_node> build_concat(attribute_reader& node, node_inputs inputs) {
+  const auto axis = node.integer("axis", 0);
+  if (!axis) return tl::make_unexpected(axis.error());
+  if (std::all_of(inputs.begin(), inputs.end(), [](const node_input& i) { return i.fixed != nullptr; }))
+    return join_constants(node, inputs);
+  const auto first = row_value(node, inputs);
+  if (!first) return tl::make_unexpected(first.error());
+  const auto where = row_axis(node, **first, *axis);
+  if (!where) return tl::make_unexpected(where.error());
+  return join_rows(node, inputs, *where);
+}
+
+result<built_node> build_feature_vectorizer(attribute_reader& node, node_inputs inputs) {
   const auto widths = node.integers("inputdimensions");
   if (!widths) return tl::make_unexpected(widths.error());
   if (widths->size() != inputs.size())
     return node.wrong(fmt::format("inputdimensions has {} entries for {} inputs", widths->size(), inputs.size()));
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    if ((*widths)[i] < 0 || static_cast<std::size_t>((*widths)[i]) != inputs[i].width)
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto input = row_floats(node, inputs, i);
+    if (!input) return tl::make_unexpected(input.error());
+    if ((*input)->dims.size() != 1) return node.wrong(fmt::format("its input {} has no columns", i));
+    if ((*widths)[i] != (*input)->dims[0])
       return node.wrong(
-          fmt::format("inputdimensions[{}] is {}, but the input has {} columns", i, (*widths)[i], inputs[i].width));
-  return join_columns(node, inputs);
+          fmt::format("inputdimensions[{}] is {}, but the input has {} columns", i, (*widths)[i], (*input)->dims[0]));
+  }
+  return join_rows(node, inputs, 0);
 }
 
 } // namespace troupe::model

@@ -17,8 +17,8 @@ public:
       , intercepts_(intercepts.begin(), intercepts.end())
       , inputs_(inputs) {}
   std::size_t outputs() const { return intercepts_.size(); }
-  double at(const rows_in& in, Eigen::Index row, std::size_t output) const {
-    const float* x = in.data() + row * in.outerStride();
+  /// REQUIRES: x has as many cells as there are inputs.
+  double at(const float* x, std::size_t output) const {
     const double* w = weights_.data() + output * inputs_;
     // Four sums, so that one addition needn't wait for the one before.
     double sums[4] = {intercepts_[output], 0, 0, 0};

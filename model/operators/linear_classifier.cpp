@@ -25,12 +25,13 @@ public:
   one_row_classifier(linear_map map, link how)
       : map_(std::move(map))
       , link_(how) {}
-  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
-    for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
-      const double score = map_.at(in[0], row, 0);
-      out[0](row, 0) = score > 0 ? 1.0f : 0.0f;
-      out[1](row, 0) = static_cast<float>(link_ == link::logistic ? logistic(-score) : 1.0 - score);
-      out[1](row, 1) = static_cast<float>(link_ == link::logistic ? logistic(score) : score);
+  void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
+    for (std::size_t i = 0; i < in[0].rows; ++i) {
+      const double score = map_.at(in[0].row<float>(i), 0);
+      *out[0].row<std::int64_t>(i) = score > 0;
+      float* numbers = out[1].row<float>(i);
+      numbers[0] = static_cast<float>(link_ == link::logistic ? logistic(-score) : 1.0 - score);
+      numbers[1] = static_cast<float>(link_ == link::logistic ? logistic(score) : score);
     }
   }
 
@@ -44,17 +45,17 @@ public:
   linear_classifier(linear_map map, link how)
       : map_(std::move(map))
       , link_(how) {}
-  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
+  void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
     // Scratch of a thread that scores: sized once, and the operation itself stays immutable.
     thread_local std::vector<double> scores;
     scores.resize(map_.outputs());
-    for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
-      for (std::size_t c = 0; c < scores.size(); ++c) scores[c] = map_.at(in[0], row, c);
+    for (std::size_t i = 0; i < in[0].rows; ++i) {
+      for (std::size_t c = 0; c < scores.size(); ++c) scores[c] = map_.at(in[0].row<float>(i), c);
       const auto best = std::max_element(scores.begin(), scores.end()); // the first of equals
-      out[0](row, 0) = static_cast<float>(best - scores.begin());
+      *out[0].row<std::int64_t>(i) = best - scores.begin();
       apply(scores, *best);
-      for (std::size_t c = 0; c < scores.size(); ++c)
-        out[1](row, static_cast<Eigen::Index>(c)) = static_cast<float>(scores[c]);
+      std::transform(scores.begin(), scores.end(), out[1].row<float>(i),
+                     [](double s) { return static_cast<float>(s); });
     }
   }
 
@@ -83,8 +84,9 @@ result<link> read_link(attribute_reader& node) {
 
 } // namespace
 
-result<built_node> build_linear_classifier(attribute_reader& node, std::span<const value_type> inputs) {
-  if (auto ok = require_numbers(node, inputs[0]); !ok) return tl::make_unexpected(ok.error());
+result<built_node> build_linear_classifier(attribute_reader& node, node_inputs inputs) {
+  const auto input = row_floats(node, inputs);
+  if (!input) return tl::make_unexpected(input.error());
   const auto classes = read_classes(node, "classlabels_ints", "classlabels_strings");
   if (!classes) return tl::make_unexpected(classes.error());
   const auto weights = node.floats("coefficients");
@@ -97,7 +99,7 @@ result<built_node> build_linear_classifier(attribute_reader& node, std::span<con
   if (const auto multi = node.integer("multi_class", 0); !multi) return tl::make_unexpected(multi.error());
 
   const std::size_t count = (*classes)->names.size();
-  const std::size_t width = inputs[0].width;
+  const std::size_t width = (*input)->width();
   const std::size_t rows = intercepts->size();
   if (count < 2) return node.wrong("it has one class label, expected two or more");
   if (rows != count && !(rows == 1 && count == 2))
@@ -112,9 +114,11 @@ result<built_node> build_linear_classifier(attribute_reader& node, std::span<con
     built.op = std::make_unique<one_row_classifier>(std::move(map), *how);
   else
     built.op = std::make_unique<linear_classifier>(std::move(map), *how);
-  built.outputs.push_back({value_type::kind_type::label, 1, *classes, false});
+  built.outputs.push_back(label_of(*classes));
   const bool probabilities = *how == link::logistic || (*how == link::softmax && rows > 1);
-  built.outputs.push_back({value_type::kind_type::numbers, count, *classes, probabilities});
+  built.outputs.push_back(numbers_of(count));
+  built.outputs[1].classes = *classes;
+  built.outputs[1].probabilities = probabilities;
   return built;
 }
 

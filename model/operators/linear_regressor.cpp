@@ -9,10 +9,13 @@ class linear_regressor final : public operation {
 public:
   explicit linear_regressor(linear_map map)
       : map_(std::move(map)) {}
-  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
-    for (Eigen::Index row = 0; row < in[0].rows(); ++row)
+  void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
+    for (std::size_t i = 0; i < in[0].rows; ++i) {
+      const float* x = in[0].row<float>(i);
+      float* y = out[0].row<float>(i);
       for (std::size_t target = 0; target < map_.outputs(); ++target)
-        out[0](row, static_cast<Eigen::Index>(target)) = static_cast<float>(map_.at(in[0], row, target));
+        y[target] = static_cast<float>(map_.at(x, target));
+    }
   }
 
 private:
@@ -21,8 +24,9 @@ private:
 
 } // namespace
 
-result<built_node> build_linear_regressor(attribute_reader& node, std::span<const value_type> inputs) {
-  if (auto ok = require_numbers(node, inputs[0]); !ok) return tl::make_unexpected(ok.error());
+result<built_node> build_linear_regressor(attribute_reader& node, node_inputs inputs) {
+  const auto input = row_floats(node, inputs);
+  if (!input) return tl::make_unexpected(input.error());
   const auto weights = node.floats("coefficients");
   if (!weights) return tl::make_unexpected(weights.error());
   auto intercepts = node.floats("intercepts");
@@ -32,7 +36,7 @@ result<built_node> build_linear_regressor(attribute_reader& node, std::span<cons
   const auto post = node.text("post_transform", "NONE");
   if (!post) return tl::make_unexpected(post.error());
   if (*post != "NONE") return node.unsupported("post_transform is supported only as NONE");
-  const std::size_t width = inputs[0].width;
+  const std::size_t width = (*input)->width();
   if (*targets < 1 || static_cast<std::size_t>(*targets) > weights->size())
     return node.wrong(fmt::format("targets is {}, with {} coefficients", *targets, weights->size()));
   const auto count = static_cast<std::size_t>(*targets);
@@ -44,8 +48,7 @@ result<built_node> build_linear_regressor(attribute_reader& node, std::span<cons
     return node.wrong(fmt::format("intercepts has {} entries for {} targets", intercepts->size(), count));
   built_node built;
   built.op = std::make_unique<linear_regressor>(linear_map{*weights, *intercepts, width});
-  built.outputs.emplace_back();
-  built.outputs[0].width = count;
+  built.outputs.push_back(numbers_of(count));
   return built;
 }
 

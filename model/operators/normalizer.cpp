@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "model/operators/operator.hpp"
@@ -13,22 +14,24 @@ class normalizer final : public operation {
 public:
   explicit normalizer(norm how)
       : norm_(how) {}
-  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
-    for (Eigen::Index row = 0; row < in[0].rows(); ++row) {
-      const double size = size_of(in[0], row);
-      for (Eigen::Index column = 0; column < in[0].cols(); ++column) {
-        const double value = static_cast<double>(in[0](row, column));
-        out[0](row, column) = static_cast<float>(size == 0 ? value : value / size);
+  void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
+    for (std::size_t i = 0; i < in[0].rows; ++i) {
+      const std::span<const float> from{in[0].row<float>(i), in[0].width};
+      float* to = out[0].row<float>(i);
+      const double size = size_of(from);
+      for (std::size_t k = 0; k < from.size(); ++k) {
+        const double value = static_cast<double>(from[k]);
+        to[k] = static_cast<float>(size == 0 ? value : value / size);
       }
     }
   }
 
 private:
-  double size_of(const rows_in& in, Eigen::Index row) const {
-    if (norm_ == norm::max) return static_cast<double>(in.row(row).maxCoeff());
+  double size_of(std::span<const float> values) const {
+    if (norm_ == norm::max) return static_cast<double>(*std::max_element(values.begin(), values.end()));
     double sum = 0;
-    for (Eigen::Index column = 0; column < in.cols(); ++column) {
-      const double value = static_cast<double>(in(row, column));
+    for (const float x : values) {
+      const double value = static_cast<double>(x);
       sum += norm_ == norm::l1 ? std::abs(value) : value * value;
     }
     return norm_ == norm::l1 ? sum : std::sqrt(sum);
@@ -39,8 +42,9 @@ private:
 
 } // namespace
 
-result<built_node> build_normalizer(attribute_reader& node, std::span<const value_type> inputs) {
-  if (auto ok = require_numbers(node, inputs[0]); !ok) return tl::make_unexpected(ok.error());
+result<built_node> build_normalizer(attribute_reader& node, node_inputs inputs) {
+  const auto input = row_floats(node, inputs);
+  if (!input) return tl::make_unexpected(input.error());
   const auto name = node.text("norm", "MAX");
   if (!name) return tl::make_unexpected(name.error());
   norm how = norm::max;
@@ -52,9 +56,9 @@ result<built_node> build_normalizer(attribute_reader& node, std::span<const valu
     return node.wrong("norm is neither MAX, L1 nor L2");
   built_node built;
   built.op = std::make_unique<normalizer>(how);
-  value_type output = inputs[0];
+  value_type output = **input;
   // Probabilities of separate classifiers divided by their sum are probabilities still; by another norm they are not.
-  output.probabilities = inputs[0].probabilities && how == norm::l1;
+  output.probabilities = output.probabilities && how == norm::l1;
   built.outputs.push_back(std::move(output));
   return built;
 }

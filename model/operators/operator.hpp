@@ -7,14 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <Eigen/Core>
-
 #include "base/result.hpp"
+#include "model/cells.hpp"
 
 namespace onnx {
 class NodeProto;
@@ -22,58 +22,84 @@ class NodeProto;
 
 namespace troupe::model {
 
-/// Rows x columns of a value, row after row, `outerStride` floats apart.
-using rows_in =
-    Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
-using rows_out =
-    Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
-
 /// The classes of a classifier, in the order of its probabilities.
 struct class_list {
   std::vector<std::string> names;
   bool numbers = false; ///< integer labels
 };
 
-/// What is known about a value before any row is seen.
+/// What is known about a value of the row before any row is seen. ONNX's shape is [N] followed by `dims`: the first
+/// dimension is always the batch, and nothing may move or merge it.
 struct value_type {
-  enum class kind_type {
-    numbers, ///< `width` floats a row
-    label,   ///< one a row: the index into `classes`
-  } kind = kind_type::numbers;
-  std::size_t width = 1;
+  element type = element::f32;
+  std::vector<std::int64_t> dims{1};         ///< of one row's part; empty: one cell a row, shape [N]
   std::shared_ptr<const class_list> classes; ///< label: what it indexes; numbers: what the columns belong to, if known
+  bool label = false;                        ///< i64 cells that are indices into `classes`, one a row
   bool probabilities = false;                ///< numbers that are known to be probabilities
+
+  /// Cells a row.
+  std::size_t width() const;
 };
+
+/// f32 numbers, [N, width].
+value_type numbers_of(std::size_t width);
+/// A label, [N].
+value_type label_of(std::shared_ptr<const class_list> classes);
+/// "float [N, 3, 4]", for sentences.
+std::string to_string(const value_type& type);
+
+/// An input of a node: a value of the row, a constant of the file, or neither where it is optional and left out.
+struct node_input {
+  const value_type* value = nullptr;
+  const constant* fixed = nullptr;
+  bool absent() const { return value == nullptr && fixed == nullptr; }
+};
+using node_inputs = std::span<const node_input>;
 
 /// One step of the compiled graph. Immutable; any thread.
 class operation {
 public:
   virtual ~operation() = default;
-  virtual void run(std::span<const rows_in> in, std::span<rows_out> out) const = 0;
+  /// `in`: the inputs that are values of the row, in their order; constants were taken in by building. `out`: what
+  /// building promised in built_node::outputs. Inputs and outputs never overlap. Allocates nothing once warm.
+  virtual void run(std::span<const cells_in> in, std::span<const cells_out> out) const = 0;
+  /// An operation that does this and then `next`, which alone reads this one's first output; nullptr: not known.
+  virtual std::unique_ptr<operation> fused_with(const operation& next) const;
 };
 
-/// What building a node gives. Without `op` the only output is the input itself under another name and type.
+/// What building a node gives: an operation; or, without `op`, the first input itself under another name and type; or
+/// a constant.
 struct built_node {
   std::unique_ptr<operation> op;
-  std::vector<value_type> outputs;
+  std::vector<value_type> outputs; ///< may be more than the node's: memory for `op` to work in
   bool joins = false; ///< `op` only puts the inputs' columns side by side: not needed where they lie so already
+  std::optional<constant> fixed;
 };
 
 /// The attributes of a node, checked while they are read: type, finite numbers, valid UTF-8. Errors name the node and
 /// the attribute.
 class attribute_reader {
 public:
-  explicit attribute_reader(const onnx::NodeProto& node);
+  /// `opset`: the version of the operator set that the node's domain has in this file.
+  attribute_reader(const onnx::NodeProto& node, std::int64_t opset);
   /// "LinearClassifier (node 'x')"
   const std::string& where() const { return where_; }
+  std::int64_t opset() const { return opset_; }
   bool has(std::string_view name) const;
   /// Absent: empty.
   result<std::vector<float>> floats(std::string_view name);
+  /// Infinities are let through, NaN is not.
+  result<std::vector<float>> floats_or_infinite(std::string_view name);
   result<std::vector<std::int64_t>> integers(std::string_view name);
   result<std::vector<std::string>> strings(std::string_view name);
   /// Absent: `otherwise`.
   result<std::int64_t> integer(std::string_view name, std::int64_t otherwise);
+  result<float> number(std::string_view name, float otherwise);
+  /// NaN and infinities are let through.
+  result<float> any_number(std::string_view name, float otherwise);
   result<std::string> text(std::string_view name, std::string_view otherwise);
+  /// Absent: nothing.
+  result<std::optional<constant>> tensor(std::string_view name);
   /// Fails if the node has an attribute that none of the calls above asked for.
   result<void> nothing_else() const;
   /// errc::invalid: "<where>: <what>".
@@ -83,12 +109,14 @@ public:
 
 private:
   result<int> find(std::string_view name, int type);
+  result<std::vector<float>> read_floats(std::string_view name, bool (*allowed)(float));
   const onnx::NodeProto& node_;
   std::string where_;
+  std::int64_t opset_;
   std::vector<bool> read_;
 };
 
-using node_builder = result<built_node> (*)(attribute_reader& attributes, std::span<const value_type> inputs);
+using node_builder = result<built_node> (*)(attribute_reader& node, node_inputs inputs);
 
 /// An operator that is supported.
 struct operator_entry {
@@ -96,6 +124,7 @@ struct operator_entry {
   std::string_view name;
   int inputs_min, inputs_max, outputs_max;
   node_builder build;
+  bool floats = false; ///< inputs of other number types are made float before it, as the ml operators take them all
 };
 
 /// nullptr: not supported.
@@ -103,22 +132,34 @@ const operator_entry* find_operator(std::string_view domain, std::string_view na
 /// "Cast, Concat, ...", for the sentence that refuses another.
 std::string supported_operators();
 
-result<built_node> build_cast(attribute_reader&, std::span<const value_type>);
-result<built_node> build_concat(attribute_reader&, std::span<const value_type>);
-result<built_node> build_feature_vectorizer(attribute_reader&, std::span<const value_type>);
-result<built_node> build_identity(attribute_reader&, std::span<const value_type>);
-result<built_node> build_linear_classifier(attribute_reader&, std::span<const value_type>);
-result<built_node> build_linear_regressor(attribute_reader&, std::span<const value_type>);
-result<built_node> build_normalizer(attribute_reader&, std::span<const value_type>);
-result<built_node> build_scaler(attribute_reader&, std::span<const value_type>);
-result<built_node> build_zip_map(attribute_reader&, std::span<const value_type>);
+// operators/<name>.cpp, sorted by name.
+result<built_node> build_cast(attribute_reader&, node_inputs);
+result<built_node> build_concat(attribute_reader&, node_inputs);
+result<built_node> build_constant(attribute_reader&, node_inputs);
+result<built_node> build_feature_vectorizer(attribute_reader&, node_inputs);
+result<built_node> build_identity(attribute_reader&, node_inputs);
+result<built_node> build_linear_classifier(attribute_reader&, node_inputs);
+result<built_node> build_linear_regressor(attribute_reader&, node_inputs);
+result<built_node> build_normalizer(attribute_reader&, node_inputs);
+result<built_node> build_scaler(attribute_reader&, node_inputs);
+result<built_node> build_zip_map(attribute_reader&, node_inputs);
 
-/// Joins the columns of all inputs: what Concat and FeatureVectorizer do. Inputs must be numbers.
-result<built_node> join_columns(attribute_reader&, std::span<const value_type>);
-/// Fails unless the input is numbers.
-result<void> require_numbers(const attribute_reader&, const value_type&);
+// ---- what several operators share: operators/checks.cpp ----
+
+/// The first input as a value of the row. Fails where it is a constant.
+result<const value_type*> row_value(const attribute_reader&, node_inputs, std::size_t index = 0);
+/// It as floats [N, width] or [N]; fails where it is a constant, a label, text, or has more dimensions.
+result<const value_type*> row_floats(const attribute_reader&, node_inputs, std::size_t index = 0);
+/// The input as a constant; fails where it is a value of the row, or absent.
+result<const constant*> fixed_value(const attribute_reader&, node_inputs, std::size_t index, std::string_view name);
+/// An axis of ONNX ("-1" is the last) of a value of the row as an index into `dims`; fails for the batch dimension and
+/// for one that is not there.
+result<std::size_t> row_axis(const attribute_reader&, const value_type&, std::int64_t axis);
 /// classlabels_ints or classlabels_int64s, or classlabels_strings: exactly one of them, no class twice.
 result<std::shared_ptr<const class_list>> read_classes(attribute_reader&, std::string_view integers,
                                                        std::string_view strings);
+/// An operation that turns numbers of one type into another, as C++ does; to boolean: whether it is not 0.
+/// REQUIRES: both are numbers.
+std::unique_ptr<operation> make_conversion(element from, element to);
 
 } // namespace troupe::model

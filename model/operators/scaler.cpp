@@ -10,14 +10,14 @@ public:
   scaler(std::vector<float> offset, std::vector<float> scale)
       : offset_(std::move(offset))
       , scale_(std::move(scale)) {}
-  void run(std::span<const rows_in> in, std::span<rows_out> out) const override {
-    for (Eigen::Index row = 0; row < in[0].rows(); ++row)
-      for (Eigen::Index column = 0; column < in[0].cols(); ++column) {
-        const auto i = static_cast<std::size_t>(column);
-        out[0](row, column) =
-            static_cast<float>((static_cast<double>(in[0](row, column)) - static_cast<double>(offset_[i])) *
-                               static_cast<double>(scale_[i]));
-      }
+  void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
+    for (std::size_t i = 0; i < in[0].rows; ++i) {
+      const float* from = in[0].row<float>(i);
+      float* to = out[0].row<float>(i);
+      for (std::size_t k = 0; k < offset_.size(); ++k)
+        to[k] = static_cast<float>((static_cast<double>(from[k]) - static_cast<double>(offset_[k])) *
+                                   static_cast<double>(scale_[k]));
+    }
   }
 
 private:
@@ -37,16 +37,17 @@ result<std::vector<float>> per_column(attribute_reader& node, std::string_view n
 
 } // namespace
 
-result<built_node> build_scaler(attribute_reader& node, std::span<const value_type> inputs) {
-  if (auto ok = require_numbers(node, inputs[0]); !ok) return tl::make_unexpected(ok.error());
-  auto offset = per_column(node, "offset", inputs[0].width);
+result<built_node> build_scaler(attribute_reader& node, node_inputs inputs) {
+  const auto input = row_floats(node, inputs);
+  if (!input) return tl::make_unexpected(input.error());
+  const std::size_t width = (*input)->width();
+  auto offset = per_column(node, "offset", width);
   if (!offset) return tl::make_unexpected(offset.error());
-  auto scale = per_column(node, "scale", inputs[0].width);
+  auto scale = per_column(node, "scale", width);
   if (!scale) return tl::make_unexpected(scale.error());
   built_node built;
   built.op = std::make_unique<scaler>(std::move(*offset), std::move(*scale));
-  built.outputs.emplace_back();
-  built.outputs[0].width = inputs[0].width;
+  built.outputs.push_back(numbers_of(width));
   return built;
 }
 

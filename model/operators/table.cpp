@@ -11,13 +11,14 @@ constexpr int many = 1 << 20;
 constexpr std::array table{
     operator_entry{"", "Cast", 1, 1, 1, build_cast},
     operator_entry{"", "Concat", 1, many, 1, build_concat},
-    operator_entry{"ai.onnx.ml", "FeatureVectorizer", 1, many, 1, build_feature_vectorizer},
+    operator_entry{"", "Constant", 0, 0, 1, build_constant},
+    operator_entry{"ai.onnx.ml", "FeatureVectorizer", 1, many, 1, build_feature_vectorizer, true},
     operator_entry{"", "Identity", 1, 1, 1, build_identity},
-    operator_entry{"ai.onnx.ml", "LinearClassifier", 1, 1, 2, build_linear_classifier},
-    operator_entry{"ai.onnx.ml", "LinearRegressor", 1, 1, 1, build_linear_regressor},
-    operator_entry{"ai.onnx.ml", "Normalizer", 1, 1, 1, build_normalizer},
-    operator_entry{"ai.onnx.ml", "Scaler", 1, 1, 1, build_scaler},
-    operator_entry{"ai.onnx.ml", "ZipMap", 1, 1, 1, build_zip_map},
+    operator_entry{"ai.onnx.ml", "LinearClassifier", 1, 1, 2, build_linear_classifier, true},
+    operator_entry{"ai.onnx.ml", "LinearRegressor", 1, 1, 1, build_linear_regressor, true},
+    operator_entry{"ai.onnx.ml", "Normalizer", 1, 1, 1, build_normalizer, true},
+    operator_entry{"ai.onnx.ml", "Scaler", 1, 1, 1, build_scaler, true},
+    operator_entry{"ai.onnx.ml", "ZipMap", 1, 1, 1, build_zip_map, true},
 };
 
 } // namespace

@@ -29,7 +29,7 @@ const std::string deadly = R"([0.00000000000000001e-2147483639])";
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(admin, admin_fixture)
+BOOST_FIXTURE_TEST_SUITE(admin_requests, admin_fixture)
 
 BOOST_AUTO_TEST_CASE(request__number_that_kills_rapidjson__is_answered) {
   for (auto* verb : {"model.begin", "model.chunk", "model.commit"}) BOOST_TEST(!ask(verb, deadly).ok);

@@ -1,6 +1,7 @@
 // Names, positive class and golden rows that a model file carries.
 #include <boost/test/unit_test.hpp>
 
+#include "model/evaluator.hpp"
 #include "model/loaded_model.hpp"
 #include "tests/model/onnx_maker.hpp"
 
@@ -44,7 +45,7 @@ BOOST_AUTO_TEST_CASE(features__no_metadata__unnamed) {
   const auto loaded = load_onnx(unnamed().SerializeAsString());
   BOOST_REQUIRE(loaded.has_value());
   BOOST_TEST((*loaded)->features.empty());
-  BOOST_TEST((*loaded)->feature_count == 3u);
+  BOOST_TEST((*loaded)->graph->number_columns() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(features__each_form__read) {
@@ -57,7 +58,7 @@ BOOST_AUTO_TEST_CASE(features__each_form__read) {
   for (const auto& [key, value] : forms) {
     const auto loaded = load_with(unnamed(), key, value);
     BOOST_REQUIRE_MESSAGE(loaded.has_value(), value);
-    BOOST_TEST((*loaded)->features == abc, boost::test_tools::per_element());
+    BOOST_TEST((*loaded)->feature_names() == abc, boost::test_tools::per_element());
   }
 }
 

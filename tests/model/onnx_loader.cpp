@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "model/evaluator.hpp"
 #include "model/loaded_model.hpp"
 #include "model/scoring.hpp"
 #include "tests/model/onnx_maker.hpp"
@@ -74,7 +75,8 @@ void score_if_loaded(const std::string& file) {
   }
   scoring_options options;
   if ((*loaded)->features.empty())
-    for (std::size_t i = 0; i < (*loaded)->feature_count; ++i) options.features.push_back("f" + std::to_string(i));
+    for (std::size_t i = 0; i < (*loaded)->graph->number_columns(); ++i)
+      options.features.push_back("f" + std::to_string(i));
   const auto plan = scoring_plan::make(*loaded, options);
   if (!plan) return;
   std::string row = "{\"other\":1";
@@ -97,9 +99,9 @@ BOOST_AUTO_TEST_CASE(load_onnx__games__is_a_binary_classifier_with_names) {
   BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().message));
   const loaded_model& games = **loaded;
   BOOST_TEST((games.what == task::binary_classifier));
-  BOOST_TEST(games.feature_count == 10u);
-  BOOST_TEST(games.features.front() == "G1");
-  BOOST_TEST(games.features.back() == "G10");
+  BOOST_TEST(games.graph->number_columns() == 10u);
+  BOOST_TEST(games.features.front().name == "G1");
+  BOOST_TEST(games.features.back().name == "G10");
   BOOST_TEST(games.classes.at(1) == "1");
   BOOST_TEST(games.classes_are_numbers);
   BOOST_TEST(games.positive_class == 1u);
@@ -197,15 +199,16 @@ BOOST_AUTO_TEST_CASE(load_onnx__inputs__checked) {
                  "input 'X'");
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_param("k"); }), "input 'X'");
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(0)->set_dim_value(7); }), "7 rows");
-  check_contains(damaged([&](auto& m) { shape(m)->add_dim(); }), "3 dimensions");
+  check_contains(damaged([&](auto& m) { shape(m)->add_dim(); }), "input 'X'");
   check_contains(damaged([&](auto& m) { shape(m)->clear_dim(); }), "0 dimensions");
-  check_contains(damaged([&](auto& m) { type(m)->set_elem_type(onnx::TensorProto::STRING); }), "tensor type 8");
+  check_contains(damaged([&](auto& m) { type(m)->set_elem_type(onnx::TensorProto::STRING); }),
+                 "its input 0 is string [N, 3], expected numbers");
   check_contains(
       damaged([&](auto& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type(); }),
       "not a tensor");
   check_contains(damaged([&](auto& m) { m.mutable_graph()->clear_input(); }), "no input");
   check_contains(damaged([&](auto& m) { add_input(m, "X", 3); }), "defined twice");
-  check_contains(damaged([&](auto& m) { add_input(m, "Z", 100'000); }), "more than 100000 columns");
+  check_contains(damaged([&](auto& m) { add_input(m, "Z", 1'000'000); }), "more than 1000000 columns");
   check_contains(damaged([&](auto& m) { shape(m)->mutable_dim(1)->set_dim_value(4); }), "coefficients has 3 entries");
 }
 
@@ -355,7 +358,7 @@ BOOST_AUTO_TEST_CASE(load_onnx__initializers__checked) {
                    add_initializer(m).add_float_data(1);
                    node_of(m).set_input(0, "W");
                  }),
-                 "'W' is a constant");
+                 "its input 0 is a constant");
   check_contains(damaged([](auto& m) {
                    add_initializer(m).add_float_data(1);
                    node_of(m).set_output(0, "W");
@@ -369,7 +372,7 @@ BOOST_AUTO_TEST_CASE(load_onnx__initializer_listed_as_input__is_no_feature) {
   add_input(model, "W", 1);
   const auto loaded = load(model);
   BOOST_REQUIRE(loaded.has_value());
-  BOOST_TEST((*loaded)->feature_count == 3u);
+  BOOST_TEST((*loaded)->graph->number_columns() == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(load_onnx__every_file_cut_at_64_places__no_harm) {

@@ -22,17 +22,17 @@ results run(const onnx::ModelProto& proto, const std::vector<std::vector<float>>
   const auto loaded = load_onnx(proto.SerializeAsString());
   BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().message));
   const evaluator& graph = *(*loaded)->graph;
-  std::vector<float> features;
+  std::vector<double> features;
   for (const auto& row : rows) features.insert(features.end(), row.begin(), row.end());
-  BOOST_REQUIRE(features.size() == rows.size() * (*loaded)->feature_count);
+  BOOST_REQUIRE(features.size() == rows.size() * graph.number_columns());
   auto scratch = graph.make_scratch();
-  graph.run(features.data(), rows.size(), scratch);
+  graph.load(features.data(), nullptr, rows.size(), scratch);
+  graph.run(rows.size(), scratch);
   results out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const float* numbers = graph.numbers(features.data(), scratch, i);
+    const float* numbers = graph.numbers(scratch, i);
     out.numbers.emplace_back(numbers, numbers + graph.width());
-    if (!(*loaded)->classes.empty())
-      out.labels.push_back((*loaded)->classes.at(graph.label(features.data(), scratch, i)));
+    if (!(*loaded)->classes.empty()) out.labels.push_back((*loaded)->classes.at(graph.label(scratch, i)));
   }
   return out;
 }
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(cast__numbers__by_type) {
   check_near(casted(onnx::TensorProto::BOOL), {{1, 1, 0}});
   onnx::ModelProto text = one_node("Cast", "");
   add_int(node_of(text), "to", onnx::TensorProto::STRING);
-  BOOST_TEST(refusal(text).find("tensor type 8") != std::string::npos);
+  BOOST_TEST(refusal(text).find("casting float to string") != std::string::npos);
   BOOST_TEST(refusal(one_node("Cast", "")).find("to is missing") != std::string::npos);
 }
 
@@ -192,7 +192,9 @@ BOOST_AUTO_TEST_CASE(cast__labels__keep_their_class) {
   const auto text = load_onnx(casted(onnx::TensorProto::STRING).SerializeAsString());
   BOOST_REQUIRE(text.has_value());
   BOOST_TEST(!(*text)->classes_are_numbers);
-  BOOST_TEST(refusal(casted(onnx::TensorProto::FLOAT)).find("casting a label") != std::string::npos);
+  // Other numbers than the result of the classifier, so they can be one only where there is no other.
+  BOOST_TEST(refusal(casted(onnx::TensorProto::FLOAT)).find("one too many") != std::string::npos);
+  BOOST_TEST(refusal(casted(onnx::TensorProto::DOUBLE)).find("casting a label") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(zip_map__labels__checked_against_the_classifier) {
@@ -211,16 +213,34 @@ BOOST_AUTO_TEST_CASE(zip_map__labels__checked_against_the_classifier) {
 BOOST_AUTO_TEST_CASE(label_as_number__refused) {
   onnx::ModelProto model = classifier({0, 1}, {0}, {3, 7}, "LOGISTIC");
   add_text(add_node(model, "Normalizer", {"label"}, {"n"}), "norm", "L1");
-  BOOST_TEST(refusal(model).find("its input is a label") != std::string::npos);
+  BOOST_TEST(refusal(model).find("its input 0 is a label") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(cast__label_to_float__is_the_class_as_a_number) {
+  onnx::ModelProto model = classifier({0, 1}, {0}, {3, 7}, "LOGISTIC");
+  add_int(add_node(model, "Cast", {"label"}, {"casted"}, ""), "to", onnx::TensorProto::FLOAT);
+  model.mutable_graph()->clear_output();
+  add_output(model, "casted");
+  check_near(run(model, {{0, 1}, {0, -1}}).numbers, {{7}, {3}});
+}
+
+BOOST_AUTO_TEST_CASE(concat__different_types__refused) {
+  onnx::ModelProto model = empty_model();
+  add_input(model, "a", 1);
+  add_input(model, "b", 1, onnx::TensorProto::INT64);
+  add_int(add_node(model, "Concat", {"a", "b"}, {"Y"}, ""), "axis", 1);
+  add_output(model, "Y");
+  BOOST_TEST(refusal(model).find("float [N, 1] and int64 [N, 1], which don't fit together") != std::string::npos);
+}
+
+// The ml operators take numbers of every type; Concat takes one type only.
 BOOST_AUTO_TEST_CASE(inputs_per_column__joined__in_any_order_and_type) {
   for (const bool vectorizer : {false, true}) {
     for (const auto& order : {std::vector<std::string>{"a", "b", "c"}, {"c", "a", "b"}, {"a", "a", "c"}}) {
       onnx::ModelProto model = empty_model();
       add_input(model, "a", 1);
-      add_input(model, "b", 1, onnx::TensorProto::INT64);
-      add_input(model, "c", 1, onnx::TensorProto::DOUBLE);
+      add_input(model, "b", 1, vectorizer ? onnx::TensorProto::INT64 : onnx::TensorProto::FLOAT);
+      add_input(model, "c", 1, vectorizer ? onnx::TensorProto::DOUBLE : onnx::TensorProto::FLOAT);
       auto& join =
           add_node(model, vectorizer ? "FeatureVectorizer" : "Concat", order, {"X"}, vectorizer ? "ai.onnx.ml" : "");
       if (vectorizer)
@@ -233,7 +253,8 @@ BOOST_AUTO_TEST_CASE(inputs_per_column__joined__in_any_order_and_type) {
       const auto digit = [&](std::size_t i) { return digits[order[i][0] - 'a']; };
       check_near(run(model, {{2, 3, 4}, {0, 0, 0}}).numbers, {{digit(0) + 10 * digit(1) + 100 * digit(2)}, {0}});
       const auto loaded = load_onnx(model.SerializeAsString());
-      BOOST_TEST((*loaded)->features == (std::vector<std::string>{"a", "b", "c"}), boost::test_tools::per_element());
+      BOOST_TEST((*loaded)->feature_names() == (std::vector<std::string>{"a", "b", "c"}),
+                 boost::test_tools::per_element());
     }
   }
 }

@@ -19,14 +19,29 @@ inline std::ostream& operator<<(std::ostream& out, rejection code) { return out 
 
 namespace troupe::model::testing {
 
+/// Names whose `feature` counts numbers, one cell each, in a row of floats.
+inline wanted_fields wanted(std::vector<known_name> names, bool record_unknown) {
+  wanted_fields fields{std::move(names), {}, {}, record_unknown};
+  for (const known_name& name : fields.names)
+    if (name.feature >= 0) {
+      const auto index = static_cast<std::size_t>(name.feature);
+      if (fields.features.size() <= index) fields.features.resize(index + 1);
+      fields.features[index].spec.name = name.text;
+      fields.features[index].column = index;
+    }
+  return fields;
+}
+
 /// Two parsers of the same names, kept warm from row to row, of which only one may take the quick way.
 class both_ways {
 public:
   both_ways(const std::vector<known_name>& names, bool record_unknown, row_limits limits)
-      : either_(names, record_unknown, limits)
-      , general_(names, record_unknown, limits, row_paths::general_only) {
-    for (const known_name& name : names)
-      if (name.feature >= 0) ++features_;
+      : both_ways(wanted(names, record_unknown), limits) {}
+  both_ways(const wanted_fields& fields, row_limits limits)
+      : either_(fields, limits)
+      , general_(fields, limits, row_paths::general_only) {
+    for (const feature_slot& slot : fields.features)
+      (slot.spec.type == feature_type::text ? texts_ : numbers_) += slot.spec.width();
   }
 
   /// Fails the test where the outcomes differ; gives the code.
@@ -45,11 +60,17 @@ public:
 private:
   // All that a caller can see, as text.
   std::string outcome(row_parser& parser, const std::vector<char>& row) {
-    std::vector<float> values(features_, -1.0f);
-    code_ = parser.parse({row.data(), row.size()}, values);
+    std::vector<double> numbers(numbers_, -1.0);
+    std::vector<std::string_view> texts(texts_);
+    parser.forget_texts();
+    parser.features().clear_counts();
+    code_ = parser.parse({row.data(), row.size()}, {numbers.data(), texts.data()});
     std::string text{to_string(code_)};
     if (code_ != rejection::none) return text + " " + parser.fault().feature + ": " + parser.fault().sentence;
-    for (const float value : values) text += " " + std::to_string(std::bit_cast<std::uint32_t>(value));
+    for (const double value : numbers) text += " " + std::to_string(std::bit_cast<std::uint64_t>(value));
+    for (const std::string_view value : texts) text += " '" + std::string{value} + "'";
+    for (const oddity_counts& counts : parser.features().counts())
+      for (const std::uint64_t count : counts) text += " " + std::to_string(count);
     for (const row_field& f : parser.fields()) {
       text += " [";
       for (const std::uint32_t at : {f.key_begin, f.key_end, f.value_begin, f.value_end})
@@ -61,7 +82,8 @@ private:
 
   row_parser either_;
   row_parser general_;
-  std::size_t features_ = 0;
+  std::size_t numbers_ = 0;
+  std::size_t texts_ = 0;
   rejection code_ = rejection::none;
 };
 
