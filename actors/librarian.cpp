@@ -27,14 +27,14 @@ librarian_actor::behavior_type librarian(librarian_actor::stateful_pointer<libra
                                          std::shared_ptr<std::unique_ptr<model_store>> store) {
   self->state.store = std::move(*store);
   return {
-      [](const librarian_prove& job) { return model::load_onnx(*job.content); },
+      [](const librarian_prove& job) { return model::load_model(*job.content); },
       [self](const librarian_put& job) {
         return self->state.store->put(*job.content, content_digest(*job.content), transfer_limit);
       },
       [self](const librarian_load& job) -> result<loaded_model_ptr> {
         auto content = self->state.store->get(job.where, transfer_limit);
         if (!content) return tl::make_unexpected(content.error());
-        return model::load_onnx(*content);
+        return model::load_model(*content);
       },
   };
 }

@@ -178,7 +178,7 @@ std::set<std::string> text_features(const model::loaded_model& model, const std:
 int run(const options& opts) {
   auto file = read_file(opts.model_file);
   if (!file) return failed(file.error());
-  auto loaded = model::load_onnx(*file);
+  auto loaded = model::load_model(*file);
   if (!loaded) return failed(opts.model_file + ": " + loaded.error().message);
   model::scoring_options scoring;
   scoring.features = opts.features;

@@ -1,6 +1,6 @@
 #pragma once
 // A model file that passed every check, ready to be evaluated. Immutable, shared between threads.
-// The loader (model/onnx_loader.cpp) is the only validator; the evaluator trusts what it is given.
+// The loaders (behind load_model) are the only validators; the evaluator trusts what it is given.
 
 #include <cstddef>
 #include <cstdint>
@@ -48,5 +48,9 @@ struct load_limits {
 /// operator, node and opset). Golden rows in the file, if any, are run and must reproduce. Any thread; takes up to
 /// seconds for large files.
 result<std::shared_ptr<const loaded_model>> load_onnx(std::span<const char> file, const load_limits& limits = {});
+
+/// The same for a file of any format that is supported: ONNX, XGBoost's JSON and UBJSON, LightGBM's text. The first
+/// bytes tell which.
+result<std::shared_ptr<const loaded_model>> load_model(std::span<const char> file, const load_limits& limits = {});
 
 } // namespace troupe::model

@@ -102,12 +102,12 @@ result<float> attribute_reader::number(std::string_view name, float otherwise) {
   return value;
 }
 
-result<std::optional<constant>> attribute_reader::tensor(std::string_view name) {
+result<std::optional<constant>> attribute_reader::tensor(std::string_view name, bool finite) {
   const auto index = find(name, onnx::AttributeProto::TENSOR);
   if (!index) return tl::make_unexpected(index.error());
   if (*index < 0) return std::optional<constant>{};
   const onnx::TensorProto& tensor = node_.attribute(*index).t();
-  if (auto ok = check_tensor(tensor, fmt::format("{}: the attribute {}", where_, name)); !ok)
+  if (auto ok = check_tensor(tensor, fmt::format("{}: the attribute {}", where_, name), finite); !ok)
     return tl::make_unexpected(ok.error());
   return std::optional<constant>{to_constant(tensor)};
 }

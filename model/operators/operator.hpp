@@ -98,8 +98,8 @@ public:
   /// NaN and infinities are let through.
   result<float> any_number(std::string_view name, float otherwise);
   result<std::string> text(std::string_view name, std::string_view otherwise);
-  /// Absent: nothing.
-  result<std::optional<constant>> tensor(std::string_view name);
+  /// Absent: nothing. NaN and infinities are let through unless `finite`.
+  result<std::optional<constant>> tensor(std::string_view name, bool finite = true);
   /// Fails if the node has an attribute that none of the calls above asked for.
   result<void> nothing_else() const;
   /// errc::invalid: "<where>: <what>".
@@ -142,6 +142,8 @@ result<built_node> build_linear_classifier(attribute_reader&, node_inputs);
 result<built_node> build_linear_regressor(attribute_reader&, node_inputs);
 result<built_node> build_normalizer(attribute_reader&, node_inputs);
 result<built_node> build_scaler(attribute_reader&, node_inputs);
+result<built_node> build_tree_ensemble_classifier(attribute_reader&, node_inputs);
+result<built_node> build_tree_ensemble_regressor(attribute_reader&, node_inputs);
 result<built_node> build_zip_map(attribute_reader&, node_inputs);
 
 // ---- what several operators share: operators/checks.cpp ----

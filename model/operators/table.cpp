@@ -18,6 +18,8 @@ constexpr std::array table{
     operator_entry{"ai.onnx.ml", "LinearRegressor", 1, 1, 1, build_linear_regressor, true},
     operator_entry{"ai.onnx.ml", "Normalizer", 1, 1, 1, build_normalizer, true},
     operator_entry{"ai.onnx.ml", "Scaler", 1, 1, 1, build_scaler, true},
+    operator_entry{"ai.onnx.ml", "TreeEnsembleClassifier", 1, 1, 2, build_tree_ensemble_classifier},
+    operator_entry{"ai.onnx.ml", "TreeEnsembleRegressor", 1, 1, 1, build_tree_ensemble_regressor},
     operator_entry{"ai.onnx.ml", "ZipMap", 1, 1, 1, build_zip_map, true},
 };
 
