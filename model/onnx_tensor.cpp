@@ -82,7 +82,7 @@ std::vector<T> elements_of(const onnx::TensorProto& tensor, const Typed& typed) 
 
 } // namespace
 
-result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& what) {
+result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& what, bool finite) {
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0)
     return fail(errc::unsupported, fmt::format("{} has external data; save the model as one file", what));
   if (tensor.has_segment()) return fail(errc::unsupported, fmt::format("{} is a segment of a tensor", what));
@@ -106,7 +106,8 @@ result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& wh
   if (!tensor.has_raw_data() && content.typed_elements != *count)
     return fail(errc::invalid,
                 fmt::format("{} has {} elements, its dims say {}", what, content.typed_elements, *count));
-  if (!is_finite(tensor)) return fail(errc::invalid, fmt::format("{} has a value that is NaN or infinite", what));
+  if (finite && !is_finite(tensor))
+    return fail(errc::invalid, fmt::format("{} has a value that is NaN or infinite", what));
   return {};
 }
 

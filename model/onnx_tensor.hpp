@@ -12,9 +12,9 @@ class TensorProto;
 
 namespace troupe::model {
 
-/// Whether dims, type and data agree, nothing lies outside the file, and all numbers are finite. `what` begins the
-/// sentence of an error: "the initializer 'w'".
-result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& what);
+/// Whether dims, type and data agree, nothing lies outside the file, and all numbers are finite where they must be.
+/// `what` begins the sentence of an error: "the initializer 'w'".
+result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& what, bool finite = true);
 /// REQUIRES: check_tensor found nothing.
 constant to_constant(const onnx::TensorProto& tensor);
 
