@@ -1,9 +1,8 @@
 #include "model/operators/svm_kernel.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
-
-#include <Eigen/Core>
 
 #include "base/assert.hpp"
 
@@ -54,6 +53,23 @@ TROUPE_INLINE void exp_of(packet& x) {
   x = sum * scale;
 }
 
+// Near 0 Taylor's series, whose rest is nothing there; else (1 - e) / (1 + e) with e = e^-2|x|, which has lost no
+// digits.
+TROUPE_INLINE void tanh_of(packet& x) {
+  const packet size = x < 0.f ? -x : x;
+  packet e = size * -2.f;
+  exp_of(e);
+  const packet far = (1.f - e) / (1.f + e);
+  const packet square = x * x;
+  packet near = square * (-1382.f / 155925) + 62.f / 2835;
+  near = near * square + -17.f / 315;
+  near = near * square + 2.f / 15;
+  near = near * square + -1.f / 3;
+  near = near * square * x + x;
+  const packet signed_far = x < 0.f ? -far : far;
+  x = size < 0.3f ? near : signed_far;
+}
+
 template <bool distance> TROUPE_INLINE void add(packet& sum, float cell, const float* vectors) {
   packet v;
   load(v, vectors);
@@ -81,13 +97,14 @@ TROUPE_INLINE void block_of(const float* x, const float* vectors, std::size_t wi
   sums[3] = s3;
 }
 
-// What becomes of a distance or a product: the kernel, or for those of sigmoid and odd degrees their argument.
+// What becomes of a distance or a product: the kernel, or for a polynomial of other degrees than 2 and 3 its base.
 TROUPE_INLINE void finish(const svm_kernel_setup& setup, packet& value) {
   if (setup.kernel == svm_kernel::rbf) {
     value = value * -setup.gamma;
     exp_of(value);
   } else if (setup.kernel != svm_kernel::linear) {
     value = value * setup.gamma + setup.coef0;
+    if (setup.kernel == svm_kernel::sigmoid) tanh_of(value);
     if (setup.kernel == svm_kernel::poly && setup.degree == 2) value = value * value;
     if (setup.kernel == svm_kernel::poly && setup.degree == 3) value = value * value * value;
   }
@@ -158,37 +175,45 @@ TROUPE_INLINE void fill_sums(const sum_job& job) {
   }
 }
 
-TROUPE_INLINE void exp_all(float* values, std::size_t count) {
+template <bool tanh> TROUPE_INLINE void apply_to_all(float* values, std::size_t count) {
   for (std::size_t i = 0; i < count; i += packet_lanes) {
     packet x;
     load(x, values + i);
-    exp_of(x);
+    if constexpr (tanh)
+      tanh_of(x);
+    else
+      exp_of(x);
     store(values + i, x);
   }
 }
 
 void kernels_any(const kernel_job& job) { fill_kernels(job); }
 void sums_any(const sum_job& job) { fill_sums(job); }
-void exp_any(float* values, std::size_t count) { exp_all(values, count); }
+void exp_any(float* values, std::size_t count) { apply_to_all<false>(values, count); }
+void tanh_any(float* values, std::size_t count) { apply_to_all<true>(values, count); }
 
 #if defined(__x86_64__)
 __attribute__((target("avx2,fma"))) void kernels_wide(const kernel_job& job) { fill_kernels(job); }
 __attribute__((target("avx2,fma"))) void sums_wide(const sum_job& job) { fill_sums(job); }
-__attribute__((target("avx2,fma"))) void exp_wide(float* values, std::size_t count) { exp_all(values, count); }
+__attribute__((target("avx2,fma"))) void exp_wide(float* values, std::size_t count) {
+  apply_to_all<false>(values, count);
+}
+__attribute__((target("avx2,fma"))) void tanh_wide(float* values, std::size_t count) {
+  apply_to_all<true>(values, count);
+}
 bool has_wide() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #else
 constexpr auto kernels_wide = kernels_any;
 constexpr auto sums_wide = sums_any;
 constexpr auto exp_wide = exp_any;
+constexpr auto tanh_wide = tanh_any;
 bool has_wide() { return false; }
 #endif
 
-// What is left of sigmoid and of degrees other than 2 and 3.
-void finish_rest(const svm_kernel_setup& setup, float* values, std::size_t count) {
-  Eigen::Map<Eigen::ArrayXf> all(values, static_cast<Eigen::Index>(count));
-  if (setup.kernel == svm_kernel::sigmoid) all = all.tanh();
-  if (setup.kernel == svm_kernel::poly && setup.degree != 2 && setup.degree != 3)
-    all = all.unaryExpr([degree = setup.degree](float x) { return std::pow(x, degree); });
+// What is left of a polynomial of another degree.
+void finish_power(const svm_kernel_setup& setup, std::span<float> values) {
+  if (setup.kernel != svm_kernel::poly || setup.degree == 2 || setup.degree == 3) return;
+  for (float& value : values) value = std::pow(value, setup.degree);
 }
 
 } // namespace
@@ -217,17 +242,27 @@ void kernel_machine::sums(const cells_in& x, std::size_t first, std::size_t rows
   if (kernels.size() < row_size * rows) kernels.resize(row_size * rows);
   const kernel_job job{setup_, x.row<float>(first), x.stride, rows, width_, vectors_.data(), blocks_, kernels.data()};
   (wide_ ? kernels_wide : kernels_any)(job);
-  finish_rest(setup_, kernels.data(), row_size * rows);
+  finish_power(setup_, {kernels.data(), row_size * rows});
   for (std::size_t row = 0; row < rows; ++row)
     (wide_ ? sums_wide : sums_any)({kernels.data() + row * row_size, weights_.data(), starts_.back(), lists_,
                                     starts_.data(), groups(), out + row * groups() * lists_});
 }
 
-void svm_exp(std::span<float> values, svm_code code) {
+namespace {
+void run_padded(std::span<float> values, void (*code)(float*, std::size_t)) {
   std::vector<float> padded(values.begin(), values.end());
   padded.resize((values.size() + packet_lanes - 1) / packet_lanes * packet_lanes);
-  (code == svm_code::best && has_wide() ? exp_wide : exp_any)(padded.data(), padded.size());
+  code(padded.data(), padded.size());
   std::copy_n(padded.begin(), values.size(), values.begin());
+}
+} // namespace
+
+void svm_exp(std::span<float> values, svm_code code) {
+  run_padded(values, code == svm_code::best && has_wide() ? exp_wide : exp_any);
+}
+
+void svm_tanh(std::span<float> values, svm_code code) {
+  run_padded(values, code == svm_code::best && has_wide() ? tanh_wide : tanh_any);
 }
 
 } // namespace troupe::model

@@ -54,7 +54,8 @@ private:
   bool wide_; // AVX2
 };
 
-/// e^x of many, as the kernel computes it; for tests.
+/// e^x and tanh x of many, as the kernels compute them; for tests.
 void svm_exp(std::span<float> values, svm_code code);
+void svm_tanh(std::span<float> values, svm_code code);
 
 } // namespace troupe::model

@@ -347,6 +347,23 @@ BOOST_AUTO_TEST_CASE(svm_exp__is_exact_to_two_units) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(svm_tanh__is_exact_to_few_units) {
+  for (const svm_code code : {svm_code::any, svm_code::best}) {
+    std::vector<float> x{0.f, 1e-30f, 1e-6f, .29999f, .3f, 9.f, 100.f, 1e30f, INFINITY};
+    for (int i = 0; i < 20'000; ++i) x.push_back(static_cast<float>(i) * 1e-3f);
+    for (std::size_t i = 0, count = x.size(); i < count; ++i) x.push_back(-x[i]);
+    std::vector<float> got = x;
+    svm_tanh(got, code);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double expected = std::tanh(static_cast<double>(x[i]));
+      BOOST_TEST(std::abs(static_cast<double>(got[i]) - expected) <= 3e-7 * std::abs(expected), x[i] << ": " << got[i]);
+    }
+    std::vector<float> odd{std::nanf("")};
+    svm_tanh(odd, code);
+    BOOST_TEST(std::isnan(odd[0]));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(kernel_machine__each_code__same_sums) {
   std::mt19937 random{3};
   std::normal_distribution<float> normal;
