@@ -173,6 +173,7 @@ void tick(self_ptr self) {
   keep_lanes(self);
   introduce_scorers(self);
   measure_rates(self);
+  count_treated(self);
   s.parts.pulse->ready = s.cluster.is_member(s.cfg.self) && models_ready(self) && !s.leaving && !s.kafka_lost;
   if (s.report_due || now(self) >= s.next_report) send_report(self);
   go_on_leaving(self);

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/feature_metrics.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/scorer.hpp"
 #include "cluster/cluster_state.hpp"
@@ -65,6 +66,7 @@ struct node_parts {
   std::vector<scorer_actor> scorers;
   std::shared_ptr<scorer_totals> totals = std::make_shared<scorer_totals>();
   std::shared_ptr<node_pulse> pulse = std::make_shared<node_pulse>();
+  std::shared_ptr<feature_metrics> features; ///< may be null
   /// Opens the lane of a pipeline as this generation.
   std::function<result<ingest_actor>(const std::string& pipeline, generation_id generation, lane_owner_actor owner)>
       spawn_lane;
@@ -125,6 +127,7 @@ struct node_state {
   steady_time leave_by{};
   bool report_due = false;
   steady_time next_report{};
+  steady_time next_count{}; ///< of treated features
   std::uint64_t reports = 0;
   steady_time started{};
   struct rate_sample {

@@ -26,6 +26,8 @@ bool coordinates_here(self_ptr self);
 // ---- node_models.cpp
 /// Loads what the log wants loaded, drops what it does not.
 void keep_models(self_ptr self);
+/// Now and then, tells the metrics how often features were treated.
+void count_treated(self_ptr self);
 /// Why a model that is being pushed would fit no pipeline of its name; empty: it fits.
 std::string why_not_fit(self_ptr self, const fit_check& check);
 /// The version in force of a pipeline's model; nullopt: none yet.

@@ -216,6 +216,7 @@ result<void> spawn_all(caf::actor_system& system, life& own, std::shared_ptr<nod
     for (std::uint32_t i = 0; i < cfg.node.scorers; ++i)
       a.scorers.push_back(system.spawn<caf::detached>(scorer, scorer_config{i, steady_ns, parts->totals}));
   parts->scorers = a.scorers;
+  parts->features = std::make_shared<feature_metrics>(*own.metrics);
   if (cfg.node.has_role("ingest")) parts->spawn_lane = lane_opener(system, own);
   parts->spawn_admin = [&system, &own](node_actor node) {
     admin_config admin_cfg;

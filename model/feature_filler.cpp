@@ -194,8 +194,9 @@ rejection feature_filler::take_array(const feature_slot& slot, std::size_t featu
     }
     const std::size_t end = std::min(literal.find_first_of(",] \t\r\n", at), literal.size());
     const std::string_view text = literal.substr(at, end - at);
-    double value = 0;
-    if (!is_number(text) || !read_double(text, value) || !fits(spec.type, value))
+    double value = text == "true";
+    const bool boolean = spec.type == feature_type::boolean && (text == "true" || text == "false");
+    if (!boolean && (!is_number(text) || !read_double(text, value) || !fits(spec.type, value)))
       return invalid(
           slot, feature, oddity::wrong_type, rejection::wrong_type,
           fmt::format("feature {} has {} as element {}, not a number that fits", quoted(spec.name), quoted(text), cell),

@@ -281,7 +281,9 @@ private:
     const known_value floats = as_floats(*numbers);
     graph_result given{floats.place, std::nullopt, floats.type.probabilities};
     if (label != nullptr) given.label = label->place;
-    if (compiled.classes && compiled.classes->names.size() != floats.place.width)
+    // Scores that come with a label may be of anything, as those of an SVM's pairs of classes are.
+    const bool one_a_class = label == nullptr || floats.type.probabilities;
+    if (compiled.classes && one_a_class && compiled.classes->names.size() != floats.place.width)
       return fail(errc::invalid, fmt::format("the model has {} classes, but gives {} numbers",
                                              compiled.classes->names.size(), floats.place.width));
     drop_unneeded(given);

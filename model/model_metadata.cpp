@@ -94,8 +94,10 @@ private:
     return {};
   }
 
-  result<void> read_replacement(const std::string& name, double& number, std::string& text) {
+  result<void> read_replacement(const std::string& name, double& number, std::string& text,
+                                std::optional<bool>& is_text) {
     const std::string_view literal = member(name);
+    is_text = literal.starts_with('"');
     if (const auto told_text = string_value(literal))
       text = *told_text;
     else if (const auto told_number = number_of(literal))
@@ -123,7 +125,7 @@ private:
       return bad("has a missingValueTreatment that is neither returnInvalid, asIs, nor asValue with a "
                  "missingValueReplacement");
     if (spec.on_missing != treatment::replace) return {};
-    return read_replacement("missingValueReplacement", spec.missing_number, spec.missing_text);
+    return read_replacement("missingValueReplacement", spec.missing_number, spec.missing_text, out_.missing_is_text);
   }
 
   result<void> read_invalid() {
@@ -139,7 +141,7 @@ private:
       spec.on_invalid = spec.on_wrong_type = treatment::as_missing;
     } else if (how == "asValue") {
       spec.on_invalid = spec.on_wrong_type = treatment::replace;
-      return read_replacement("invalidValueReplacement", spec.invalid_number, spec.invalid_text);
+      return read_replacement("invalidValueReplacement", spec.invalid_number, spec.invalid_text, out_.invalid_is_text);
     } else {
       return bad("has an invalidValueTreatment that is none of returnInvalid, asIs, asMissing, asValue");
     }

@@ -3,6 +3,7 @@
 // it costs nothing next to parsing and is nearer to scikit-learn, which computes in double, than float sums would be.
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "model/operators/operator.hpp"
@@ -15,6 +16,10 @@ public:
   linear_map(const std::vector<float>& weights, const std::vector<float>& intercepts, std::size_t inputs)
       : weights_(weights.begin(), weights.end())
       , intercepts_(intercepts.begin(), intercepts.end())
+      , inputs_(inputs) {}
+  linear_map(std::vector<double> weights, std::vector<double> intercepts, std::size_t inputs)
+      : weights_(std::move(weights))
+      , intercepts_(std::move(intercepts))
       , inputs_(inputs) {}
   std::size_t outputs() const { return intercepts_.size(); }
   /// REQUIRES: x has as many cells as there are inputs.
