@@ -5,7 +5,7 @@
 namespace troupe::model {
 namespace {
 
-class linear_regressor final : public operation {
+class linear_regressor final : public linear_operation {
 public:
   explicit linear_regressor(linear_map map)
       : map_(std::move(map)) {}
@@ -16,6 +16,11 @@ public:
       for (std::size_t target = 0; target < map_.outputs(); ++target)
         y[target] = static_cast<float>(map_.at(x, target));
     }
+  }
+
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<linear_regressor>(map_.after_scaling(offset, scale));
   }
 
 private:
