@@ -34,10 +34,29 @@ public:
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
 
+  /// The map of rows that have been made (x - offset) * scale. REQUIRES: a number for each input.
+  linear_map after_scaling(const std::vector<float>& offset, const std::vector<float>& scale) const {
+    linear_map out = *this;
+    for (std::size_t o = 0; o < outputs(); ++o)
+      for (std::size_t i = 0; i < inputs_; ++i) {
+        double& weight = out.weights_[o * inputs_ + i];
+        weight *= static_cast<double>(scale[i]);
+        out.intercepts_[o] -= static_cast<double>(offset[i]) * weight;
+      }
+    return out;
+  }
+
 private:
   std::vector<double> weights_;
   std::vector<double> intercepts_;
   std::size_t inputs_;
+};
+
+/// An operation that can take the scaling of its input into its weights.
+class linear_operation : public operation {
+public:
+  virtual std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                                   const std::vector<float>& scale) const = 0;
 };
 
 } // namespace troupe::model

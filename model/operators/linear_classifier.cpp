@@ -12,7 +12,7 @@ namespace troupe::model {
 namespace {
 
 // One row of coefficients for two classes.
-class one_row_classifier final : public operation {
+class one_row_classifier final : public linear_operation {
 public:
   one_row_classifier(linear_map map, bool logistic)
       : map_(std::move(map))
@@ -27,12 +27,17 @@ public:
     }
   }
 
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<one_row_classifier>(map_.after_scaling(offset, scale), link_);
+  }
+
 private:
   linear_map map_;
   bool logistic_;
 };
 
-class linear_classifier final : public operation {
+class linear_classifier final : public linear_operation {
 public:
   linear_classifier(linear_map map, post_transform how)
       : map_(std::move(map))
@@ -49,6 +54,11 @@ public:
       std::transform(scores.begin(), scores.end(), out[1].row<float>(i),
                      [](double s) { return static_cast<float>(s); });
     }
+  }
+
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<linear_classifier>(map_.after_scaling(offset, scale), link_);
   }
 
 private:

@@ -8,7 +8,7 @@
 namespace troupe::model {
 namespace {
 
-class linear_regressor final : public operation {
+class linear_regressor final : public linear_operation {
 public:
   linear_regressor(linear_map map, post_transform how)
       : map_(std::move(map))
@@ -23,6 +23,11 @@ public:
       std::transform(values.begin(), values.end(), out[0].row<float>(i),
                      [](double y) { return static_cast<float>(y); });
     }
+  }
+
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<linear_regressor>(map_.after_scaling(offset, scale));
   }
 
 private:

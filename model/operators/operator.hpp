@@ -138,25 +138,114 @@ const operator_entry* find_operator(std::string_view domain, std::string_view na
 std::string supported_operators();
 
 // operators/<name>.cpp, sorted by name.
+<<<<<<< HEAD
 result<built_node> build_array_feature_extractor(attribute_reader&, node_inputs);
 result<built_node> build_binarizer(attribute_reader&, node_inputs);
 result<built_node> build_cast(attribute_reader&, node_inputs);
 result<built_node> build_category_mapper(attribute_reader&, node_inputs);
+=======
+result<built_node> build_abs(attribute_reader&, node_inputs);
+result<built_node> build_add(attribute_reader&, node_inputs);
+result<built_node> build_and(attribute_reader&, node_inputs);
+result<built_node> build_arg_max(attribute_reader&, node_inputs);
+result<built_node> build_arg_min(attribute_reader&, node_inputs);
+result<built_node> build_atan(attribute_reader&, node_inputs);
+result<built_node> build_average_pool(attribute_reader&, node_inputs);
+result<built_node> build_batch_normalization(attribute_reader&, node_inputs);
+result<built_node> build_cast(attribute_reader&, node_inputs);
+result<built_node> build_ceil(attribute_reader&, node_inputs);
+result<built_node> build_clip(attribute_reader&, node_inputs);
+>>>>>>> m-tensor
 result<built_node> build_concat(attribute_reader&, node_inputs);
 result<built_node> build_constant(attribute_reader&, node_inputs);
+result<built_node> build_conv(attribute_reader&, node_inputs);
+result<built_node> build_cos(attribute_reader&, node_inputs);
+result<built_node> build_div(attribute_reader&, node_inputs);
+result<built_node> build_dropout(attribute_reader&, node_inputs);
+result<built_node> build_elu(attribute_reader&, node_inputs);
+result<built_node> build_equal(attribute_reader&, node_inputs);
+result<built_node> build_erf(attribute_reader&, node_inputs);
+result<built_node> build_exp(attribute_reader&, node_inputs);
+result<built_node> build_expand(attribute_reader&, node_inputs);
 result<built_node> build_feature_vectorizer(attribute_reader&, node_inputs);
+result<built_node> build_flatten(attribute_reader&, node_inputs);
+result<built_node> build_floor(attribute_reader&, node_inputs);
+result<built_node> build_gather(attribute_reader&, node_inputs);
+result<built_node> build_gemm(attribute_reader&, node_inputs);
+result<built_node> build_global_average_pool(attribute_reader&, node_inputs);
+result<built_node> build_global_max_pool(attribute_reader&, node_inputs);
+result<built_node> build_greater(attribute_reader&, node_inputs);
+result<built_node> build_greater_or_equal(attribute_reader&, node_inputs);
+result<built_node> build_hard_sigmoid(attribute_reader&, node_inputs);
 result<built_node> build_identity(attribute_reader&, node_inputs);
+<<<<<<< HEAD
 result<built_node> build_imputer(attribute_reader&, node_inputs);
 result<built_node> build_label_encoder(attribute_reader&, node_inputs);
+=======
+result<built_node> build_leaky_relu(attribute_reader&, node_inputs);
+result<built_node> build_less(attribute_reader&, node_inputs);
+result<built_node> build_less_or_equal(attribute_reader&, node_inputs);
+>>>>>>> m-tensor
 result<built_node> build_linear_classifier(attribute_reader&, node_inputs);
 result<built_node> build_linear_regressor(attribute_reader&, node_inputs);
+result<built_node> build_log(attribute_reader&, node_inputs);
+result<built_node> build_log_softmax(attribute_reader&, node_inputs);
+result<built_node> build_matmul(attribute_reader&, node_inputs);
+result<built_node> build_max(attribute_reader&, node_inputs);
+result<built_node> build_max_pool(attribute_reader&, node_inputs);
+result<built_node> build_mean(attribute_reader&, node_inputs);
+result<built_node> build_min(attribute_reader&, node_inputs);
+result<built_node> build_mul(attribute_reader&, node_inputs);
+result<built_node> build_neg(attribute_reader&, node_inputs);
 result<built_node> build_normalizer(attribute_reader&, node_inputs);
+<<<<<<< HEAD
 result<built_node> build_one_hot_encoder(attribute_reader&, node_inputs);
 result<built_node> build_scaler(attribute_reader&, node_inputs);
 result<built_node> build_svm_classifier(attribute_reader&, node_inputs);
 result<built_node> build_svm_regressor(attribute_reader&, node_inputs);
 result<built_node> build_tree_ensemble_classifier(attribute_reader&, node_inputs);
 result<built_node> build_tree_ensemble_regressor(attribute_reader&, node_inputs);
+=======
+result<built_node> build_not(attribute_reader&, node_inputs);
+result<built_node> build_or(attribute_reader&, node_inputs);
+result<built_node> build_pad(attribute_reader&, node_inputs);
+result<built_node> build_pow(attribute_reader&, node_inputs);
+result<built_node> build_reciprocal(attribute_reader&, node_inputs);
+result<built_node> build_reduce_l1(attribute_reader&, node_inputs);
+result<built_node> build_reduce_l2(attribute_reader&, node_inputs);
+result<built_node> build_reduce_log_sum(attribute_reader&, node_inputs);
+result<built_node> build_reduce_log_sum_exp(attribute_reader&, node_inputs);
+result<built_node> build_reduce_max(attribute_reader&, node_inputs);
+result<built_node> build_reduce_mean(attribute_reader&, node_inputs);
+result<built_node> build_reduce_min(attribute_reader&, node_inputs);
+result<built_node> build_reduce_prod(attribute_reader&, node_inputs);
+result<built_node> build_reduce_sum(attribute_reader&, node_inputs);
+result<built_node> build_reduce_sum_square(attribute_reader&, node_inputs);
+result<built_node> build_relu(attribute_reader&, node_inputs);
+result<built_node> build_reshape(attribute_reader&, node_inputs);
+result<built_node> build_round(attribute_reader&, node_inputs);
+result<built_node> build_scaler(attribute_reader&, node_inputs);
+result<built_node> build_selu(attribute_reader&, node_inputs);
+result<built_node> build_sigmoid(attribute_reader&, node_inputs);
+result<built_node> build_sign(attribute_reader&, node_inputs);
+result<built_node> build_sin(attribute_reader&, node_inputs);
+result<built_node> build_slice(attribute_reader&, node_inputs);
+result<built_node> build_softmax(attribute_reader&, node_inputs);
+result<built_node> build_softplus(attribute_reader&, node_inputs);
+result<built_node> build_softsign(attribute_reader&, node_inputs);
+result<built_node> build_sqrt(attribute_reader&, node_inputs);
+result<built_node> build_squeeze(attribute_reader&, node_inputs);
+result<built_node> build_sub(attribute_reader&, node_inputs);
+result<built_node> build_sum(attribute_reader&, node_inputs);
+result<built_node> build_tan(attribute_reader&, node_inputs);
+result<built_node> build_tanh(attribute_reader&, node_inputs);
+result<built_node> build_tile(attribute_reader&, node_inputs);
+result<built_node> build_top_k(attribute_reader&, node_inputs);
+result<built_node> build_transpose(attribute_reader&, node_inputs);
+result<built_node> build_unsqueeze(attribute_reader&, node_inputs);
+result<built_node> build_where(attribute_reader&, node_inputs);
+result<built_node> build_xor(attribute_reader&, node_inputs);
+>>>>>>> m-tensor
 result<built_node> build_zip_map(attribute_reader&, node_inputs);
 
 // ---- what several operators share: operators/checks.cpp, operators/classes.cpp ----
