@@ -53,7 +53,7 @@ def features(path):
 
 
 def score(path, rows):
-    """The numbers for rows as JSON objects, bound by name as docs/model_format.md says; written apart from the package."""
+    """The numbers for rows as JSON objects, bound as docs/model_format.md says; written apart from the package."""
     model = onnx.load(path)
     told = features(path)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

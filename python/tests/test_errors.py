@@ -97,10 +97,11 @@ def test_export__step_without_a_converter__is_named_with_advice(step, advice, nu
 
 def test_export__step_deep_inside__is_named_with_its_way(people, bought, refused):
     inner = Pipeline([("fill", SimpleImputer()), ("rank", QuantileTransformer(n_quantiles=10))])
-    steps = [("text", OneHotEncoder(), ["city"]), ("num", FeatureUnion([("a", StandardScaler()), ("b", inner)]), ["kids"])]
+    union = FeatureUnion([("a", StandardScaler()), ("b", inner)])
+    steps = [("text", OneHotEncoder(), ["city"]), ("num", union, ["kids"])]
     model = Pipeline([("prepare", ColumnTransformer(steps)), ("last", LogisticRegression())]).fit(people, bought)
-    assert ("Pipeline > step 'prepare' (ColumnTransformer) > transformer 'num' (FeatureUnion) > transformer 'b' (Pipeline) "
-            "> step 'rank' (QuantileTransformer) can't be exported") in refused(model, people)
+    assert ("Pipeline > step 'prepare' (ColumnTransformer) > transformer 'num' (FeatureUnion) > transformer 'b' "
+            "(Pipeline) > step 'rank' (QuantileTransformer) can't be exported") in refused(model, people)
 
 
 def test_export__operator_that_troupe_lacks__names_step_and_operator(numbers, bought, refused):

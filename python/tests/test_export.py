@@ -20,10 +20,12 @@ from sklearn.tree import DecisionTreeRegressor
 from troupe_model import export
 
 CLASSIFIERS = [
-    LogisticRegression(), LinearSVC(), SGDClassifier(random_state=0), RandomForestClassifier(5, max_depth=3),
-    AdaBoostClassifier(n_estimators=3, algorithm="SAMME"), SVC(), SVC(probability=True), MLPClassifier((4,), max_iter=30),
+    LogisticRegression(), LinearSVC(), make_pipeline(StandardScaler(), SGDClassifier(random_state=0)),
+    RandomForestClassifier(5, max_depth=3),
+    AdaBoostClassifier(n_estimators=3), SVC(), SVC(probability=True), MLPClassifier((4,), max_iter=30),
     VotingClassifier([("a", LogisticRegression()), ("b", RandomForestClassifier(3, max_depth=2))], voting="soft"),
-    make_pipeline(MinMaxScaler(), LogisticRegression()), make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=4)),
+    make_pipeline(MinMaxScaler(), LogisticRegression()),
+    make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=4)),
 ]
 REGRESSORS = [
     LinearRegression(), Ridge(), DecisionTreeRegressor(max_depth=3), GradientBoostingRegressor(n_estimators=4),
@@ -122,7 +124,8 @@ def test_export__missing_strings__arrive_as_the_text_that_the_graph_knows(nothin
 
 @pytest.mark.parametrize("strategy", ["most_frequent", "constant"])
 def test_export__imputed_strings__agree_with_the_library(strategy, people, bought, tmp_path):
-    imputer = SimpleImputer(strategy=strategy, missing_values=None, fill_value="none" if strategy == "constant" else None)
+    fill = "none" if strategy == "constant" else None
+    imputer = SimpleImputer(strategy=strategy, missing_values=None, fill_value=fill)
     encoder = make_pipeline(imputer, OneHotEncoder(handle_unknown="ignore"))
     model = mixed(encoder, ["city", "job"]).fit(people, bought)
     path = export(model, people, tmp_path / "m.onnx").path

@@ -2,8 +2,6 @@
 import pathlib
 import re
 
-import numpy as np
-import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -17,8 +15,9 @@ def test_inspect__exported_file__prints_all_of_it(numbers, bought, tmp_path, cap
     path = export(LogisticRegression().fit(numbers, bought), numbers, tmp_path / "m.onnx").path
     assert run(["inspect", str(path)]) == 0
     text = capsys.readouterr().out
-    for words in ("model      LogisticRegression", "LinearClassifier 1", "X float[N,2]", "kids number, required, 0 .. 3",
-                  "probabilities: probability of 0, 1", "positive class: 1", "golden     5 rows", "baseline   300 rows",
+    for words in ("model      LogisticRegression", "LinearClassifier 1", "X float[N,2]",
+                  "kids number, required, 0 .. 3", "probabilities: probability of 0, 1", "positive class: 1",
+                  "golden     5 rows", "baseline   300 rows",
                   f"{path.stat().st_size} bytes"):
         assert words in text, text
 

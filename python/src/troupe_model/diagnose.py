@@ -29,6 +29,8 @@ ADVICE = {
 }
 ELSE = "replace it by another class, or write its ONNX graph yourself and export the path of that file"
 
+CONTAINERS = (Pipeline, ColumnTransformer, FeatureUnion)
+
 
 def refuse_known_traps(fitted: Any) -> None:
     """Settings for which the converters write a graph that computes something else, without a word."""
@@ -53,33 +55,34 @@ def blame(fitted: Any, probe: Probe) -> ExportError:
 
 
 def _locate(thing: Any, path: str, probe: Probe) -> tuple[str, Any, str]:
-    for place, child, part in _parts(thing):
-        what = probe(part)
-        if what is not None and _is_container(child):
-            return _locate(child, f"{path} > {place}", probe)
+    for name, child, around in _parts(thing):
+        place = f"{path} > {_kind(thing)} {name!r} ({type(child).__name__})"
+        what = probe(around(child))
+        if what is not None and isinstance(child, CONTAINERS):
+            return _locate(child, place, lambda part, around=around: probe(around(part)))
         if what is not None:
-            return f"{path} > {place}", child, what
+            return place, child, what
     return path, thing, probe(thing) or "the steps convert one by one, but not together"
 
 
-def _is_container(thing: Any) -> bool:
-    return isinstance(thing, (Pipeline, ColumnTransformer, FeatureUnion))
+def _kind(container: Any) -> str:
+    return "step" if isinstance(container, Pipeline) else "transformer"
 
 
-def _parts(thing: Any) -> Iterator[tuple[str, Any, Any]]:
-    """(where, the step, the smallest thing with this step that converts by itself), in the order of the computation."""
+def _parts(thing: Any) -> Iterator[tuple[str, Any, Callable[[Any], Any]]]:
+    """(its name, a step, what puts the step or a part of it where it converts by itself), in their order."""
     if isinstance(thing, Pipeline):
         for i, (name, step) in enumerate(thing.steps):
             if step not in (None, "passthrough"):
-                yield f"step {name!r} ({type(step).__name__})", step, Pipeline(thing.steps[: i + 1])
+                yield name, step, lambda part, i=i, name=name: Pipeline([*thing.steps[:i], (name, part)])
     elif isinstance(thing, ColumnTransformer):
         for name, step, columns in thing.transformers_:
             if not isinstance(step, str):
-                yield f"transformer {name!r} ({type(step).__name__})", step, _only(thing, (name, step, columns))
+                yield name, step, lambda part, name=name, columns=columns: _only(thing, (name, part, columns))
     elif isinstance(thing, FeatureUnion):
         for name, step in thing.transformer_list:
             if not isinstance(step, str):
-                yield f"transformer {name!r} ({type(step).__name__})", step, step
+                yield name, step, lambda part: part
 
 
 def _only(whole: ColumnTransformer, transformer: tuple[str, Any, Any]) -> ColumnTransformer:

@@ -103,8 +103,8 @@ def _from_estimator(fitted: Any, X: pd.DataFrame, columns: list[Column], name: s
     if not is_booster(fitted):
         diagnose.refuse_known_traps(fitted)
     model = _convert(fitted, columns, name)
-    graphs.drop_unused_inputs(model)
     taken = _taken(model, columns)
+    graphs.drop_unused_inputs(model)
     runner = graphs.Runner(model)
     report = checking.check(_Narrow(runner, taken), library, X, columns)
     numbers, _ = runner.run(taken)
@@ -156,10 +156,12 @@ def _convert(fitted: Any, columns: list[Column], name: str) -> onnx.ModelProto:
 
 
 def _taken(model: onnx.ModelProto, columns: list[Column]) -> list[Column]:
-    names = [x.name for x in graphs.inputs(model)]
-    if names == [convert.MATRIX] and len(columns) != 1:
-        return columns
-    return [c for c in columns if c.name in names] or columns
+    """Those whose inputs are used; by their places, as skl2onnx renames a column that is called like an output."""
+    given = graphs.inputs(model)
+    if len(given) != len(columns):
+        return columns  # one matrix
+    used = graphs.used_names(model)
+    return [column for column, value in zip(columns, given) if value.name in used]
 
 
 # ---- from an ONNX file ----

@@ -37,9 +37,13 @@ def inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return [x for x in model.graph.input if x.name not in given]
 
 
+def used_names(model: onnx.ModelProto) -> set[str]:
+    return {name for node in model.graph.node for name in node.input} | {x.name for x in model.graph.output}
+
+
 def drop_unused_inputs(model: onnx.ModelProto) -> None:
     """skl2onnx leaves the inputs of columns that a ColumnTransformer drops; Troupe would ask rows for them."""
-    used = {name for node in model.graph.node for name in node.input} | {x.name for x in model.graph.output}
+    used = used_names(model)
     kept = [x for x in model.graph.input if x.name in used]
     del model.graph.input[:]
     model.graph.input.extend(kept)
