@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xgboost
 from conftest import features, score, signature
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -61,6 +62,16 @@ def test_export__lightgbm_booster__agrees(objective, classes, numbers, bought, t
     booster = lightgbm.train(options, lightgbm.Dataset(numbers, label=target), 5)
     done = export(booster, numbers, tmp_path / "m.onnx")
     assert done.signature["outputs"][-1].get("classes", []) == list(range(classes))
+
+
+def test_export__hist_boosting__decides_alike_on_its_thresholds(tmp_path):
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(rng.random((300, 2)), columns=["a", "b"])  # float64: midpoints are no float32
+    model = HistGradientBoostingRegressor(max_iter=8).fit(table, table.a)
+    path = export(model, table, tmp_path / "m.onnx").path
+    ats = np.concatenate([p[0].nodes["num_threshold"] for p in model._predictors]).astype(np.float32).astype(float)
+    rows = pd.DataFrame({"a": ats, "b": ats[::-1]})
+    assert np.allclose(score(path, rows.to_dict("records"))[:, 0], model.predict(rows), atol=1e-6)
 
 
 def test_thresholds__rounded_down__decide_alike_for_every_float32():

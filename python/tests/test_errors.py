@@ -141,6 +141,13 @@ def test_export__graph_that_computes_something_else__is_refused(numbers, bought,
     assert "does not compute what LogisticRegression does: row 0" in message and "nothing was written" in message
 
 
+def test_export__graph_of_another_shape__is_refused(numbers, price, refused, monkeypatch):
+    model = LinearRegression().fit(numbers, np.column_stack([price, price]))
+    other = LinearRegression().fit(numbers, price)
+    monkeypatch.setattr(troupe_model.convert, "prepare", lambda _: other)
+    assert "gives (300, 1) numbers for X where LinearRegression gives (300, 2)" in refused(model, numbers)
+
+
 # ---- options and files ----
 
 def test_export__options_that_do_not_fit__are_refused(fitted, numbers, price, refused):

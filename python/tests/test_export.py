@@ -8,10 +8,11 @@ import pytest
 from conftest import features, props, score, signature
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import (AdaBoostClassifier, GradientBoostingRegressor, HistGradientBoostingClassifier,
-                              RandomForestClassifier, StackingRegressor, VotingClassifier)
+                              HistGradientBoostingRegressor, RandomForestClassifier, StackingRegressor,
+                              VotingClassifier)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
@@ -22,13 +23,16 @@ from troupe_model import export
 CLASSIFIERS = [
     LogisticRegression(), LinearSVC(), make_pipeline(StandardScaler(), SGDClassifier(random_state=0)),
     RandomForestClassifier(5, max_depth=3),
-    AdaBoostClassifier(n_estimators=3), SVC(), SVC(probability=True), MLPClassifier((4,), max_iter=30),
-    VotingClassifier([("a", LogisticRegression()), ("b", RandomForestClassifier(3, max_depth=2))], voting="soft"),
+    AdaBoostClassifier(n_estimators=3), AdaBoostClassifier(n_estimators=3, algorithm="SAMME"), SVC(),
+    SVC(probability=True), MLPClassifier((4,), max_iter=30),
+    VotingClassifier([("a", LogisticRegression()), ("b", RandomForestClassifier(3, max_depth=2))], voting="soft",
+                     weights=[2, 1]),
     make_pipeline(MinMaxScaler(), LogisticRegression()),
     make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=4)),
 ]
 REGRESSORS = [
     LinearRegression(), Ridge(), DecisionTreeRegressor(max_depth=3), GradientBoostingRegressor(n_estimators=4),
+    HistGradientBoostingRegressor(max_iter=4, loss="poisson"),
     StackingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=2))], final_estimator=Ridge()),
 ]
 
@@ -69,6 +73,13 @@ def test_export__several_targets__one_value_each(numbers, price, tmp_path):
     model = LinearRegression().fit(numbers, np.column_stack([price, -price]))
     done = export(model, numbers, tmp_path / "m.onnx")
     assert done.signature["outputs"][0]["shape"] == [2]
+
+
+def test_export__net_of_several_targets__one_row_a_row(numbers, price, tmp_path):
+    model = make_pipeline(StandardScaler(), MLPRegressor((4,), max_iter=30))
+    model.fit(numbers, np.column_stack([price, -price]))
+    path = export(model, numbers, tmp_path / "m.onnx").path
+    assert np.allclose(score(path, numbers.to_dict("records")), model.predict(numbers), rtol=1e-4, atol=1e-5)
 
 
 def test_export__plain_estimator__one_matrix_and_all_names(numbers, bought, tmp_path):

@@ -55,6 +55,7 @@ def check(runner: Runner, library: Library, X: pd.DataFrame, columns: list[Colum
     numbers, labels = runner.run(columns)
     want = library.numbers(X32, columns)
     check_results(want, library.title)
+    _check_shape(numbers, want, library, len(X))
     if want is not None and (got := comparable(numbers, want)) is not None:
         if got.shape[1] < numbers.shape[1] and got[0, 0] == numbers[0, 0] != numbers[0, 1]:
             report.notes.append("score(0) is the library's decision_function, for the second class, and score(1) its "
@@ -66,6 +67,14 @@ def check(runner: Runner, library: Library, X: pd.DataFrame, columns: list[Colum
     if labels is not None and want_labels is not None:
         _check_labels(labels, want_labels, numbers, library, X32, columns)
     return report
+
+
+def _check_shape(got: np.ndarray, want: np.ndarray | None, library: Library, rows: int) -> None:
+    """Scores may be counted in other ways; probabilities and values may not."""
+    if len(got) != rows or (want is not None and library.meaning != "score" and got.shape != want.shape):
+        shape = (rows,) if want is None else want.shape
+        raise ExportError(f"the converter writes a graph that gives {got.shape} numbers for X where {library.title} "
+                          f"gives {shape}; nothing was written")
 
 
 def _spread(library: Library, X: pd.DataFrame, columns: list[Column], want: np.ndarray) -> np.ndarray:
@@ -94,8 +103,8 @@ def _check_numbers(got: np.ndarray, want: np.ndarray, library: Library, X: pd.Da
                           f"in onnxruntime and {want[i].tolist()} in the library, and {len(unexplained)} of {len(X)} "
                           "rows differ; nothing was written")
     report.notes.append(f"{len(rows)} of {len(X)} rows differ by more than 1e-6 + 1e-5 |b|, by up to "
-                        f"{report.worst:.1g}: the file computes in float32, the library in double (moving the inputs by "
-                        f"one rounding of float32 moves the library's own predictions by up to {spread.max():.1g})")
+                        f"{report.worst:.1g}: the file computes in float32, the library in double (moving the inputs "
+                        f"by one rounding of float32 moves the library's own predictions by up to {spread.max():.1g})")
 
 
 def _check_rounding(want: np.ndarray, library: Library, X: pd.DataFrame, columns: list[Column],

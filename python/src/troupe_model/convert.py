@@ -54,7 +54,51 @@ def to_onnx(prepared: Any, types: list[tuple[str, Any]], name: str) -> onnx.Mode
             return booster_to_onnx(prepared, types, name)
         last = prepared.steps[-1][1] if hasattr(prepared, "steps") else prepared
         options = {id(last): {"zipmap": False}} if takes_zipmap(last) else None
-        return convert_sklearn(prepared, name=name, initial_types=types, target_opset=OPSETS, options=options)
+        model = convert_sklearn(prepared, name=name, initial_types=types, target_opset=OPSETS, options=options)
+    _spread_constants(model)
+    if type(last).__name__ == "MLPRegressor" and last.n_outputs_ > 1:
+        _widen_result(model, last.n_outputs_)
+    if type(last).__name__ == "HistGradientBoostingRegressor" and last.loss in ("poisson", "gamma"):
+        _append(model, "Exp")
+    return model
+
+
+BROADCASTING = {"Where", "Add", "Sub", "Mul", "Div", "Equal", "Less", "Greater", "Max", "Min", "Sum"}
+
+
+def _spread_constants(model: onnx.ModelProto) -> None:
+    """A constant of the shape of something else becomes a single one where whoever takes it broadcasts: voting and
+    AdaBoost compare classes with such, and Troupe knows no shapes that depend on the rows."""
+    nodes = model.graph.node
+    for node in [x for x in nodes if x.op_type == "ConstantOfShape"]:
+        if all(x.op_type in BROADCASTING for x in nodes if node.output[0] in x.input):
+            value = onnx.numpy_helper.to_array(node.attribute[0].t) if node.attribute else np.zeros(1, np.float32)
+            model.graph.initializer.append(onnx.numpy_helper.from_array(value.reshape(1), node.output[0]))
+            nodes.remove(node)
+    for node in [x for x in nodes if x.op_type == "Shape"]:
+        if not any(node.output[0] in x.input for x in nodes):
+            nodes.remove(node)
+
+
+def _append(model: onnx.ModelProto, operator: str) -> None:
+    """One more node at the end: skl2onnx leaves out the inverse of the link."""
+    result = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = [f"{x}_raw" if x == result else x for x in node.output]
+    model.graph.node.append(onnx.helper.make_node(operator, [f"{result}_raw"], [result], name=f"{operator}_link"))
+    if not any(x.domain == "" for x in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("", OPSETS[""]))
+
+
+def _widen_result(model: onnx.ModelProto, targets: int) -> None:
+    """skl2onnx lets the net of several targets end in a column of all of them."""
+    result = model.graph.output[0]
+    node = next(x for x in model.graph.node if result.name in x.output)
+    shape = next((x for x in model.graph.initializer if node.op_type == "Reshape" and x.name == node.input[1]), None)
+    if shape is None:
+        return
+    shape.CopyFrom(onnx.numpy_helper.from_array(np.array([-1, targets], dtype=np.int64), shape.name))
+    result.type.tensor_type.shape.dim[1].dim_value = targets
 
 
 def takes_zipmap(estimator: Any) -> bool:
@@ -114,19 +158,28 @@ def _needs_change(thing: Any) -> bool:
     if library_of(thing) in ("xgboost", "lightgbm"):
         return True
     name = type(thing).__name__
-    return (name == "VotingClassifier" and thing.voting == "soft") or (
+    return hasattr(thing, "_predictors") or name == "VotingClassifier" or (
         name == "SimpleImputer" and not isinstance(thing.missing_values, str) and _imputes_strings(thing))
 
 
 def _change(thing: Any) -> None:
-    if type(thing).__name__ == "VotingClassifier":
+    if hasattr(thing, "_predictors"):
+        _round_hist(thing)
+    elif type(thing).__name__ == "VotingClassifier":
         thing.flatten_transform = False  # of transform() only, which nobody calls
+        thing.weights = None if thing.weights is None else np.asarray(thing.weights)
     elif type(thing).__name__ == "SimpleImputer":
         thing.missing_values = str(thing.missing_values)  # in ONNX a missing string is the text nan or None
     elif library_of(thing) == "xgboost" and hasattr(thing, "get_booster"):
         _nameless(thing.get_booster())
     elif library_of(thing) == "lightgbm" and getattr(thing, "_Booster", None) is not None:
         thing._Booster = float32_thresholds(thing._Booster)
+
+
+def _round_hist(boosting: Any) -> None:
+    """As float32_thresholds(), for HistGradientBoosting."""
+    for predictor in (one for round_ in boosting._predictors for one in round_):
+        predictor.nodes["num_threshold"] = [_floor32(x) for x in predictor.nodes["num_threshold"]]
 
 
 def _imputes_strings(imputer: Any) -> bool:

@@ -15,6 +15,8 @@ from troupe_model.estimators import walk
 Probe = Callable[[Any], "str | None"]  # what is wrong with converting this, or nothing
 
 ADVICE = {
+    "AdaBoostRegressor": "use GradientBoostingRegressor",
+    "VotingClassifier": "use voting='soft'",
     "CountVectorizer": "text has to become numbers before it is sent",
     "TfidfVectorizer": "text has to become numbers before it is sent",
     "FunctionTransformer": "do in the rows what the function does, or write the graph yourself and export its path",

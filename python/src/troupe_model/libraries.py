@@ -124,7 +124,7 @@ class BoosterLibrary(Library):
         self.is_xgboost = library_of(booster) == "xgboost"
         self.title = f"{library_of(booster)}.Booster"
         self.objective, count = self._xgboost() if self.is_xgboost else self._lightgbm()
-        if self.objective.startswith(("rank", "lambdarank", "survival", "multiclassova")):
+        if self.objective.startswith(("rank", "lambdarank", "survival")):
             raise ExportError(f"the objective {self.objective} of {self.title} is not supported")
         if self.objective.startswith(("binary", "multi", "reg:logistic")) and self.objective != "reg:logistic":
             self.classes = list(range(max(2, count)))
