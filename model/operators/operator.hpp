@@ -138,24 +138,20 @@ const operator_entry* find_operator(std::string_view domain, std::string_view na
 std::string supported_operators();
 
 // operators/<name>.cpp, sorted by name.
-<<<<<<< HEAD
-result<built_node> build_array_feature_extractor(attribute_reader&, node_inputs);
-result<built_node> build_binarizer(attribute_reader&, node_inputs);
-result<built_node> build_cast(attribute_reader&, node_inputs);
-result<built_node> build_category_mapper(attribute_reader&, node_inputs);
-=======
 result<built_node> build_abs(attribute_reader&, node_inputs);
 result<built_node> build_add(attribute_reader&, node_inputs);
 result<built_node> build_and(attribute_reader&, node_inputs);
 result<built_node> build_arg_max(attribute_reader&, node_inputs);
 result<built_node> build_arg_min(attribute_reader&, node_inputs);
+result<built_node> build_array_feature_extractor(attribute_reader&, node_inputs);
 result<built_node> build_atan(attribute_reader&, node_inputs);
 result<built_node> build_average_pool(attribute_reader&, node_inputs);
 result<built_node> build_batch_normalization(attribute_reader&, node_inputs);
+result<built_node> build_binarizer(attribute_reader&, node_inputs);
 result<built_node> build_cast(attribute_reader&, node_inputs);
+result<built_node> build_category_mapper(attribute_reader&, node_inputs);
 result<built_node> build_ceil(attribute_reader&, node_inputs);
 result<built_node> build_clip(attribute_reader&, node_inputs);
->>>>>>> m-tensor
 result<built_node> build_concat(attribute_reader&, node_inputs);
 result<built_node> build_constant(attribute_reader&, node_inputs);
 result<built_node> build_conv(attribute_reader&, node_inputs);
@@ -178,14 +174,11 @@ result<built_node> build_greater(attribute_reader&, node_inputs);
 result<built_node> build_greater_or_equal(attribute_reader&, node_inputs);
 result<built_node> build_hard_sigmoid(attribute_reader&, node_inputs);
 result<built_node> build_identity(attribute_reader&, node_inputs);
-<<<<<<< HEAD
 result<built_node> build_imputer(attribute_reader&, node_inputs);
 result<built_node> build_label_encoder(attribute_reader&, node_inputs);
-=======
 result<built_node> build_leaky_relu(attribute_reader&, node_inputs);
 result<built_node> build_less(attribute_reader&, node_inputs);
 result<built_node> build_less_or_equal(attribute_reader&, node_inputs);
->>>>>>> m-tensor
 result<built_node> build_linear_classifier(attribute_reader&, node_inputs);
 result<built_node> build_linear_regressor(attribute_reader&, node_inputs);
 result<built_node> build_log(attribute_reader&, node_inputs);
@@ -198,15 +191,8 @@ result<built_node> build_min(attribute_reader&, node_inputs);
 result<built_node> build_mul(attribute_reader&, node_inputs);
 result<built_node> build_neg(attribute_reader&, node_inputs);
 result<built_node> build_normalizer(attribute_reader&, node_inputs);
-<<<<<<< HEAD
-result<built_node> build_one_hot_encoder(attribute_reader&, node_inputs);
-result<built_node> build_scaler(attribute_reader&, node_inputs);
-result<built_node> build_svm_classifier(attribute_reader&, node_inputs);
-result<built_node> build_svm_regressor(attribute_reader&, node_inputs);
-result<built_node> build_tree_ensemble_classifier(attribute_reader&, node_inputs);
-result<built_node> build_tree_ensemble_regressor(attribute_reader&, node_inputs);
-=======
 result<built_node> build_not(attribute_reader&, node_inputs);
+result<built_node> build_one_hot_encoder(attribute_reader&, node_inputs);
 result<built_node> build_or(attribute_reader&, node_inputs);
 result<built_node> build_pad(attribute_reader&, node_inputs);
 result<built_node> build_pow(attribute_reader&, node_inputs);
@@ -237,15 +223,18 @@ result<built_node> build_sqrt(attribute_reader&, node_inputs);
 result<built_node> build_squeeze(attribute_reader&, node_inputs);
 result<built_node> build_sub(attribute_reader&, node_inputs);
 result<built_node> build_sum(attribute_reader&, node_inputs);
+result<built_node> build_svm_classifier(attribute_reader&, node_inputs);
+result<built_node> build_svm_regressor(attribute_reader&, node_inputs);
 result<built_node> build_tan(attribute_reader&, node_inputs);
 result<built_node> build_tanh(attribute_reader&, node_inputs);
 result<built_node> build_tile(attribute_reader&, node_inputs);
 result<built_node> build_top_k(attribute_reader&, node_inputs);
 result<built_node> build_transpose(attribute_reader&, node_inputs);
+result<built_node> build_tree_ensemble_classifier(attribute_reader&, node_inputs);
+result<built_node> build_tree_ensemble_regressor(attribute_reader&, node_inputs);
 result<built_node> build_unsqueeze(attribute_reader&, node_inputs);
 result<built_node> build_where(attribute_reader&, node_inputs);
 result<built_node> build_xor(attribute_reader&, node_inputs);
->>>>>>> m-tensor
 result<built_node> build_zip_map(attribute_reader&, node_inputs);
 
 // ---- what several operators share: operators/checks.cpp, operators/classes.cpp ----

@@ -9,24 +9,20 @@ constexpr int many = 1 << 20;
 
 // The place where more operators go.
 constexpr std::array table{
-<<<<<<< HEAD
-    operator_entry{"ai.onnx.ml", "ArrayFeatureExtractor", 2, 2, 1, build_array_feature_extractor},
-    operator_entry{"ai.onnx.ml", "Binarizer", 1, 1, 1, build_binarizer, true},
-    operator_entry{"", "Cast", 1, 1, 1, build_cast},
-    operator_entry{"ai.onnx.ml", "CategoryMapper", 1, 1, 1, build_category_mapper},
-=======
     operator_entry{"", "Abs", 1, 1, 1, build_abs},
     operator_entry{"", "Add", 2, 2, 1, build_add},
     operator_entry{"", "And", 2, 2, 1, build_and},
     operator_entry{"", "ArgMax", 1, 1, 1, build_arg_max},
     operator_entry{"", "ArgMin", 1, 1, 1, build_arg_min},
+    operator_entry{"ai.onnx.ml", "ArrayFeatureExtractor", 2, 2, 1, build_array_feature_extractor},
     operator_entry{"", "Atan", 1, 1, 1, build_atan},
     operator_entry{"", "AveragePool", 1, 1, 1, build_average_pool},
     operator_entry{"", "BatchNormalization", 5, 5, 5, build_batch_normalization},
+    operator_entry{"ai.onnx.ml", "Binarizer", 1, 1, 1, build_binarizer, true},
     operator_entry{"", "Cast", 1, 1, 1, build_cast},
+    operator_entry{"ai.onnx.ml", "CategoryMapper", 1, 1, 1, build_category_mapper},
     operator_entry{"", "Ceil", 1, 1, 1, build_ceil},
     operator_entry{"", "Clip", 1, 3, 1, build_clip},
->>>>>>> m-tensor
     operator_entry{"", "Concat", 1, many, 1, build_concat},
     operator_entry{"", "Constant", 0, 0, 1, build_constant},
     operator_entry{"", "Conv", 2, 3, 1, build_conv},
@@ -49,14 +45,11 @@ constexpr std::array table{
     operator_entry{"", "GreaterOrEqual", 2, 2, 1, build_greater_or_equal},
     operator_entry{"", "HardSigmoid", 1, 1, 1, build_hard_sigmoid},
     operator_entry{"", "Identity", 1, 1, 1, build_identity},
-<<<<<<< HEAD
     operator_entry{"ai.onnx.ml", "Imputer", 1, 1, 1, build_imputer},
     operator_entry{"ai.onnx.ml", "LabelEncoder", 1, 1, 1, build_label_encoder},
-=======
     operator_entry{"", "LeakyRelu", 1, 1, 1, build_leaky_relu},
     operator_entry{"", "Less", 2, 2, 1, build_less},
     operator_entry{"", "LessOrEqual", 2, 2, 1, build_less_or_equal},
->>>>>>> m-tensor
     operator_entry{"ai.onnx.ml", "LinearClassifier", 1, 1, 2, build_linear_classifier, true},
     operator_entry{"ai.onnx.ml", "LinearRegressor", 1, 1, 1, build_linear_regressor, true},
     operator_entry{"", "Log", 1, 1, 1, build_log},
@@ -69,15 +62,8 @@ constexpr std::array table{
     operator_entry{"", "Mul", 2, 2, 1, build_mul},
     operator_entry{"", "Neg", 1, 1, 1, build_neg},
     operator_entry{"ai.onnx.ml", "Normalizer", 1, 1, 1, build_normalizer, true},
-<<<<<<< HEAD
-    operator_entry{"ai.onnx.ml", "OneHotEncoder", 1, 1, 1, build_one_hot_encoder},
-    operator_entry{"ai.onnx.ml", "SVMClassifier", 1, 1, 2, build_svm_classifier, true},
-    operator_entry{"ai.onnx.ml", "SVMRegressor", 1, 1, 1, build_svm_regressor, true},
-    operator_entry{"ai.onnx.ml", "Scaler", 1, 1, 1, build_scaler, true},
-    operator_entry{"ai.onnx.ml", "TreeEnsembleClassifier", 1, 1, 2, build_tree_ensemble_classifier},
-    operator_entry{"ai.onnx.ml", "TreeEnsembleRegressor", 1, 1, 1, build_tree_ensemble_regressor},
-=======
     operator_entry{"", "Not", 1, 1, 1, build_not},
+    operator_entry{"ai.onnx.ml", "OneHotEncoder", 1, 1, 1, build_one_hot_encoder},
     operator_entry{"", "Or", 2, 2, 1, build_or},
     operator_entry{"", "Pad", 1, 4, 1, build_pad},
     operator_entry{"", "Pow", 2, 2, 1, build_pow},
@@ -95,6 +81,8 @@ constexpr std::array table{
     operator_entry{"", "Relu", 1, 1, 1, build_relu},
     operator_entry{"", "Reshape", 1, 2, 1, build_reshape},
     operator_entry{"", "Round", 1, 1, 1, build_round},
+    operator_entry{"ai.onnx.ml", "SVMClassifier", 1, 1, 2, build_svm_classifier, true},
+    operator_entry{"ai.onnx.ml", "SVMRegressor", 1, 1, 1, build_svm_regressor, true},
     operator_entry{"ai.onnx.ml", "Scaler", 1, 1, 1, build_scaler, true},
     operator_entry{"", "Selu", 1, 1, 1, build_selu},
     operator_entry{"", "Sigmoid", 1, 1, 1, build_sigmoid},
@@ -113,10 +101,11 @@ constexpr std::array table{
     operator_entry{"", "Tile", 2, 2, 1, build_tile},
     operator_entry{"", "TopK", 1, 2, 2, build_top_k},
     operator_entry{"", "Transpose", 1, 1, 1, build_transpose},
+    operator_entry{"ai.onnx.ml", "TreeEnsembleClassifier", 1, 1, 2, build_tree_ensemble_classifier},
+    operator_entry{"ai.onnx.ml", "TreeEnsembleRegressor", 1, 1, 1, build_tree_ensemble_regressor},
     operator_entry{"", "Unsqueeze", 1, 2, 1, build_unsqueeze},
     operator_entry{"", "Where", 3, 3, 1, build_where},
     operator_entry{"", "Xor", 2, 2, 1, build_xor},
->>>>>>> m-tensor
     operator_entry{"ai.onnx.ml", "ZipMap", 1, 1, 1, build_zip_map, true},
 };
 
