@@ -107,6 +107,18 @@ void obey(self_ptr self, const news::pipeline_changed& change) {
     self->send(lane->second.actor, lane_pause{!change.how.running, change.how.at});
 }
 
+namespace {
+
+/// Alarms are in the log as well as in the status.
+void tell_problem(const std::string& pipeline, const std::string& problem) {
+  if (problem.empty())
+    spdlog::info("pipeline {}: its problem here is over", pipeline);
+  else
+    spdlog::error("pipeline {}: {}", pipeline, problem);
+}
+
+} // namespace
+
 void heard_lane(self_ptr self, const lane_state& state) {
   auto lane = self->state.lanes.find(state.report.pipeline);
   if (lane == self->state.lanes.end() || lane->second.generation != state.report.generation || !lane->second.actor)
@@ -117,8 +129,9 @@ void heard_lane(self_ptr self, const lane_state& state) {
     for (auto& partition : s.report.holding) all.push_back(partition.where);
     return all;
   };
-  bool changed = !known.last || held(*known.last) != held(state) ||
-                 known.last->report.problem != state.report.problem ||
+  const std::string before = known.last ? known.last->report.problem : "";
+  if (before != state.report.problem) tell_problem(state.report.pipeline, state.report.problem);
+  bool changed = !known.last || held(*known.last) != held(state) || before != state.report.problem ||
                  known.last->report.stopped_by_row != state.report.stopped_by_row;
   known.last = state;
   // What the lane has seen is told by its own list; only what is still in its mailbox is added to it.

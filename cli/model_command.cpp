@@ -40,6 +40,7 @@ struct model_reference {
 
 /// "games@2"
 result<model_reference> split_reference(const std::string& text) {
+  if (auto ok = check_plain(text); !ok) return tl::make_unexpected(ok.error());
   auto at = text.find('@');
   model_reference reference{text.substr(0, at), 0};
   if (at == std::string::npos) return fail(errc::invalid, "'" + text + "': say which version, as in " + text + "@2");
@@ -144,6 +145,8 @@ int wait_until_live(admin_client& client, const options& opts, const model_refer
 }
 
 int push(const options& opts) {
+  for (const std::string& name : {opts.name, opts.alias})
+    if (auto ok = check_plain(name); !ok) return failed(ok.error());
   std::ifstream in{opts.file, std::ios::binary};
   if (!in) return failed(fmt::format("{}: {}", opts.file, std::strerror(errno)));
   std::vector<char> content{std::istreambuf_iterator<char>{in}, {}};
@@ -213,6 +216,8 @@ int show(const options& opts) {
 
 /// version 0: back to the previous one.
 int set_alias(const options& opts, const std::string& name, std::uint32_t version) {
+  for (const std::string& given : {name, opts.alias})
+    if (auto ok = check_plain(given); !ok) return failed(ok.error());
   auto client = admin_client::connect(opts.cluster);
   if (!client) return failed(client.error());
   auto done = (*client)->ask("model.alias",
