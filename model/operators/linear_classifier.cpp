@@ -29,7 +29,7 @@ public:
 
   std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
                                            const std::vector<float>& scale) const override {
-    return std::make_unique<one_row_classifier>(map_.after_scaling(offset, scale), link_);
+    return std::make_unique<one_row_classifier>(map_.after_scaling(offset, scale), logistic_);
   }
 
 private:
@@ -58,7 +58,7 @@ public:
 
   std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
                                            const std::vector<float>& scale) const override {
-    return std::make_unique<linear_classifier>(map_.after_scaling(offset, scale), link_);
+    return std::make_unique<linear_classifier>(map_.after_scaling(offset, scale), post_);
   }
 
 private:

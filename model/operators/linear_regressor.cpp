@@ -27,7 +27,7 @@ public:
 
   std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
                                            const std::vector<float>& scale) const override {
-    return std::make_unique<linear_regressor>(map_.after_scaling(offset, scale));
+    return std::make_unique<linear_regressor>(map_.after_scaling(offset, scale), post_);
   }
 
 private:
