@@ -146,8 +146,10 @@ private:
 };
 
 template <class T> bool is_member(const category_set<T>& set, T x) {
-  if (!(x >= set.least) || x >= static_cast<T>(set.bits.size() * 64)) return false;
-  const auto category = static_cast<std::size_t>(std::max(x, T{0}));
+  if (!(x >= set.least)) return false;
+  const T whole = std::max(x, T{0}); // what is between -1 and 0 is cut to 0
+  if (whole >= static_cast<T>(set.bits.size() * 64)) return false;
+  const auto category = static_cast<std::size_t>(whole);
   return (set.bits[category / 64] >> (category % 64) & 1) != 0;
 }
 
