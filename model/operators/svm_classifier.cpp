@@ -4,6 +4,7 @@
 // that are not applied. Without support vectors it is a linear model: a score a class, of which the largest wins.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -133,6 +134,11 @@ private:
   }
 
   void write_probabilities(std::span<double> decisions, float* numbers) const {
+    // onnxruntime calls all classes equal then; a NaN says what it is, and makes the row a dead letter.
+    if (std::any_of(decisions.begin(), decisions.end(), [](double x) { return std::isnan(x); })) {
+      std::fill_n(numbers, setup_.classes, std::numeric_limits<float>::quiet_NaN());
+      return;
+    }
     constexpr double least = 1e-7;
     for (std::size_t i = 0; i < decisions.size(); ++i)
       decisions[i] = std::clamp(logistic(-(decisions[i] * setup_.slopes[i] + setup_.intercepts[i])), least, 1 - least);

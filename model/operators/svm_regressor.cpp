@@ -1,5 +1,6 @@
 // SVMRegressor as onnxruntime computes it: one target; post_transform is not applied, whatever it says.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -26,7 +27,7 @@ public:
 
 private:
   float result_of(float value) const {
-    if (!one_class_) return value;
+    if (!one_class_ || std::isnan(value)) return value;
     return value > 0 ? 1.f : -1.f;
   }
 

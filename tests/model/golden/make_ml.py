@@ -5,11 +5,12 @@
     python tests/model/golden/make_ml.py
 
 A line is a model: {"name", "model": the file in base64, "rows": [{feature: value}], "expected": [[number, ...]],
-"labels": [...]}. Where a row has no finite result, or onnxruntime fails, its expected value is null. A missing number is
-null in the row. Seeded: the same versions write the same files.
+"labels": [...]}. Where a row has no finite result, or onnxruntime fails, its expected value is null. A missing number
+is null in the row. Seeded: the same versions write the same files.
 """
 import base64
 import json
+import os
 import pathlib
 import sys
 import warnings
@@ -23,7 +24,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder,
                                    RobustScaler, StandardScaler)
@@ -43,9 +44,11 @@ class writer:
     def __init__(self, name):
         self.out = open(HERE / name, "w")
 
-    def add(self, name, model, columns, truth=None):
+    def add(self, name, model, columns, truth=None, bad=None):
         """`columns`: input name -> array [rows, columns] of its values. `truth`: what the training library computes, in
-        double; as far as onnxruntime's floats are off from it, another implementation may be."""
+        double; as far as onnxruntime's floats are off from it, another implementation may be. `bad`: the rows whose
+        numbers mean nothing."""
+        model.graph.name = name  # skl2onnx makes another one each time
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         features, rows = [], [{} for _ in next(iter(columns.values()))]
         for input_name, values in columns.items():
@@ -61,6 +64,8 @@ class writer:
         expected, labels = [], []
         for i in range(len(rows)):
             numbers, label = self.run(session, {n: v[i : i + 1] for n, v in columns.items()})
+            if bad is not None and bad[i]:
+                numbers = None
             expected.append(numbers)
             labels.append(label)
         slack = [self.slack(*pair) for pair in zip(expected, truth)] if truth is not None else []
@@ -171,10 +176,19 @@ def svm_attributes(rng, classes, vectors, width=3, positive=False):
     weights = rng.normal(size=(classes - 1) * vectors).round(3)
     per_class = [vectors // classes] * (classes - 1)
     return {
-        "coefficients": np.abs(weights) if positive else weights, "vectors_per_class": per_class + [vectors - sum(per_class)],
+        "coefficients": np.abs(weights) if positive else weights,
+        "vectors_per_class": per_class + [vectors - sum(per_class)],
         "support_vectors": rng.normal(size=vectors * width).round(3),
         "rho": rng.normal(size=classes * (classes - 1) // 2).round(3) * 0.1,
     }
+
+
+def nan_rows(attributes, x):
+    """The rows whose decisions are NaN; onnxruntime makes probabilities of those that are all equal."""
+    labels = TEXT_CLASSIFIER if "classlabels_strings" in attributes else CLASSIFIER
+    model = node_model("SVMClassifier", [("x", FLOAT, 3)], labels, **{**attributes, "post_transform": "NONE"})
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.isnan(session.run(None, {"x": x})[1]).any(axis=1)
 
 
 def svm_nodes(out, rng):
@@ -194,7 +208,8 @@ def svm_nodes(out, rng):
                 "SVMClassifier", [("x", FLOAT, 3)], CLASSIFIER, **attributes), {"x": x})
             probable = {"prob_a": -1 - rng.random(pairs), "prob_b": rng.normal(size=pairs) * 0.1}
             out.add(f"SVMClassifier {name}, {classes} classes, probabilities", node_model(
-                "SVMClassifier", [("x", FLOAT, 3)], CLASSIFIER, **attributes, **probable), {"x": x})
+                "SVMClassifier", [("x", FLOAT, 3)], CLASSIFIER, **attributes, **probable), {"x": x},
+                bad=nan_rows(attributes, x))
         weights = rng.normal(size=11).round(3)
         regressor = {**shape, "coefficients": weights, "support_vectors": rng.normal(size=33).round(3),
                      "n_supports": 11, "rho": [0.3]}
@@ -211,7 +226,8 @@ def svm_nodes(out, rng):
                 out.add(f"SVMClassifier {post}, {classes} classes, votes", node_model(
                     "SVMClassifier", [("x", FLOAT, 3)], TEXT_CLASSIFIER, **attributes), {"x": x})
             out.add(f"SVMClassifier {post}, {classes} classes, probabilities", node_model(
-                "SVMClassifier", [("x", FLOAT, 3)], TEXT_CLASSIFIER, **attributes, **probable), {"x": x})
+                "SVMClassifier", [("x", FLOAT, 3)], TEXT_CLASSIFIER, **attributes, **probable), {"x": x},
+                bad=nan_rows(attributes, x))
             for positive in (False, True):
                 weights = rng.normal(size=3 * classes).round(3)
                 linear = {"coefficients": np.abs(weights) if positive else weights, "rho": [0.125],
@@ -251,8 +267,9 @@ def cell_nodes(out, rng):
         out.add(f"Normalizer {norm} of integers", node_model(
             "Normalizer", [("x", INT64, 2)], [("y", FLOAT)], norm=norm), {"x": integers})
     for size in (1, 3):
-        out.add(f"Scaler {size}", node_model("Scaler", [("x", FLOAT, 3)], [("y", FLOAT)], offset=[0.5, -1.0, 2.0][:size],
-                                             scale=[2.0, 0.0, -0.25][:size]), {"x": x})
+        out.add(f"Scaler {size}", node_model(
+            "Scaler", [("x", FLOAT, 3)], [("y", FLOAT)], offset=[0.5, -1.0, 2.0][:size],
+            scale=[2.0, 0.0, -0.25][:size]), {"x": x})
     columns = [("columns", [2, 0, 2]), ("one", [1])]
     for name, indices in columns:
         tensor = helper.make_tensor("indices", INT64, [len(indices)], indices)
@@ -294,7 +311,8 @@ def category_nodes(out, rng):
                 attributes["default_int64"], attributes["default_float"] = 99, 9.5
                 out.add(f"LabelEncoder {opset} {k} {v} defaults", node_model(
                     "LabelEncoder", [("x", key_type, 2)], [("y", value_type)], ml=opset, **attributes), {"x": x})
-    tensors = {DOUBLE: [1.5, NAN, 1e300], INT64: [1, 2, -3], STRING: [n.encode() for n in names[:3]], FLOAT: [1.5, NAN, 0]}
+    tensors = {DOUBLE: [1.5, NAN, 1e300], INT64: [1, 2, -3], STRING: [n.encode() for n in names[:3]],
+               FLOAT: [1.5, NAN, 0]}
     inputs = {DOUBLE: np.array([[1.5, NAN], [1e300, 2]]), INT64: numbers, STRING: texts, FLOAT: keys["floats"][2]}
     for key_type, value_type in ((DOUBLE, DOUBLE), (DOUBLE, INT64), (INT64, DOUBLE), (INT64, INT64), (STRING, DOUBLE),
                                  (STRING, INT64), (FLOAT, FLOAT), (STRING, FLOAT)):
@@ -318,7 +336,8 @@ def label_graphs(out, rng):
     """Labels that are renamed, looked up, and made numbers; strings that are recoded twice."""
     ml = {"domain": "ai.onnx.ml"}
     classifier = helper.make_node("LinearClassifier", ["x"], ["index", "scores"], coefficients=rng.normal(size=9),
-                                  intercepts=rng.normal(size=3), classlabels_ints=[0, 1, 2], post_transform="SOFTMAX", **ml)
+                                  intercepts=rng.normal(size=3), classlabels_ints=[0, 1, 2],
+                                  post_transform="SOFTMAX", **ml)
     rename = helper.make_node("LabelEncoder", ["index"], ["label"], keys_int64s=[2, 0, 1],
                               values_strings=["two", "none", "one"], **ml)
     x = {"x": floats(rng, odd=False)}
@@ -402,13 +421,15 @@ def trained_svms(out, rng):
 def pipelines(out, rng):
     count = 300
     frame = pd.DataFrame({
-        "colour": rng.choice(["red", "green", "blue", "deep \u00e9cru \"x\""], count), "size": rng.choice(["S", "M"], count),
+        "colour": rng.choice(["red", "green", "blue", "deep \u00e9cru \"x\""], count),
+        "size": rng.choice(["S", "M"], count),
         "level": rng.integers(-1, 4, count), "n": rng.normal(size=count).astype(np.float32),
         "m": rng.gamma(2, 3, count).astype(np.float32)})
     drive = (frame.colour == "red") * 1.5 - (frame["size"] == "S") + 0.5 * frame.level + frame.n
     target = np.array(["no", "maybe", "yes"])[np.digitize(drive, [0, 1])]
     types = [("colour", StringTensorType([None, 1])), ("size", StringTensorType([None, 1])),
-             ("level", Int64TensorType([None, 1])), ("n", FloatTensorType([None, 1])), ("m", FloatTensorType([None, 1]))]
+             ("level", Int64TensorType([None, 1])),
+             ("n", FloatTensorType([None, 1])), ("m", FloatTensorType([None, 1]))]
     rows = frame.head(40).copy()
     rows.loc[3, "colour"], rows.loc[4, "size"], rows.loc[5, "level"] = "unseen", "", 77
     rows.loc[6, "n"], rows.loc[7, "m"], rows.loc[8, "n"] = NAN, NAN, 1e20
@@ -416,30 +437,35 @@ def pipelines(out, rng):
     columns = {c: rows[[c]].to_numpy().astype(t) for c, t in columns.items()}
 
     one_hot = lambda **k: OneHotEncoder(sparse_output=False, **k)
+    ordinal = lambda unknown: OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=unknown)
     numbers = lambda scaler: make_pipeline(SimpleImputer(), scaler)
     steps = {
         "OneHotEncoder": [("a", one_hot(handle_unknown="ignore"), ["colour", "size"]),
-                          ("b", one_hot(handle_unknown="ignore"), ["level"]), ("c", numbers(StandardScaler()), ["n", "m"])],
+                          ("b", one_hot(handle_unknown="ignore"), ["level"]),
+                          ("c", numbers(StandardScaler()), ["n", "m"])],
         "OneHotEncoder drop": [("a", one_hot(drop="first"), ["colour", "size"]), ("b", one_hot(), ["level"]),
                                ("c", numbers(MinMaxScaler()), ["n", "m"])],
-        "OrdinalEncoder": [("a", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["colour", "size"]),
-                           ("b", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=9), ["level"]),
+        "OrdinalEncoder": [("a", ordinal(-1), ["colour", "size"]), ("b", ordinal(9), ["level"]),
                            ("c", numbers(MaxAbsScaler()), ["n", "m"])],
-        "OrdinalEncoder of strings": [("a", OrdinalEncoder(), ["colour", "size"]), ("c", numbers(RobustScaler()), ["m", "n"])],
+        "OrdinalEncoder of strings": [("a", OrdinalEncoder(), ["colour", "size"]),
+                                      ("c", numbers(RobustScaler()), ["m", "n"])],
     }
     models = {"LogisticRegression": LogisticRegression(max_iter=2000), "SVC": SVC(probability=True, random_state=0),
-              "LinearRegression": LinearRegression()}
+              "Ridge": Ridge()}
     for step_name, transformers in steps.items():
         for model_name, model in models.items():
             pipeline = make_pipeline(ColumnTransformer(transformers), model)
-            pipeline.fit(frame, drive if model_name == "LinearRegression" else target)
-            options = None if model_name == "LinearRegression" else {"zipmap": False}
+            pipeline.fit(frame, drive if model_name == "Ridge" else target)
+            options = None if model_name == "Ridge" else {"zipmap": False}
             used = {c for _, _, names in transformers for c in names}
             file = to_onnx(pipeline, initial_types=[t for t in types if t[0] in used], target_opset=17, options=options)
             out.add(f"{step_name}, {model_name}", file, {c: v for c, v in columns.items() if c in used})
 
 
 def main():
+    # skl2onnx orders nodes by hashes of their names.
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        os.execve(sys.executable, [sys.executable, __file__], {**os.environ, "PYTHONHASHSEED": "0"})
     warnings.filterwarnings("ignore")
     nodes = writer("ml_nodes.jsonl")
     rng = np.random.default_rng(11)
