@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(get__chunk_with_other_bytes__is_a_conflict) {
   const auto key = sha256_of(content) + "/0";
   const auto offset =
       must(writer->append(std::vector<log_write>{{key, std::string(other.data(), other.size())}}, games.limit));
-  kafka_model_store store(games.user, control_topic(games.cluster), cap, fetch_wait_embedded);
+  kafka_model_store store(games.user, control_topic(games.cluster), cap, fetch_wait_embedded, {});
   check_code(failure_of(store.get({offset, 1, 100, sha256_of(content)}, games.limit)), errc::conflict);
 }
 
