@@ -172,15 +172,6 @@ BOOST_AUTO_TEST_CASE(source__broker_has_troubles_of_its_own__goes_on) {
   for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(rows[i].offset, static_cast<std::int64_t>(i));
 }
 
-BOOST_AUTO_TEST_CASE(source__not_authorized__stops_at_once) {
-  broker->set_topic_error("in", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-  auto from = source();
-  from->assign(std::vector<partition_start>{{4, {"in", 0}, 0}});
-  const auto event = wait_for(*from, kind::partition_error);
-  BOOST_REQUIRE(event.has_value());
-  BOOST_TEST(event->slot == 4u);
-}
-
 // What the group's offset store has for a partition: offset and metadata.
 static std::pair<std::int64_t, std::string> committed(const kafka_properties& properties, const std::string& group) {
   auto client = open_client(role::consumer, properties, {{"group.id", group}});

@@ -63,7 +63,8 @@ void check_product(const kernels::table& on, std::size_t m, std::size_t k, std::
         sum += static_cast<double>(a[i * lda + x]) * static_cast<double>(b[x * n + j]);
       worst = std::max(worst, std::abs(std::max(sum, -1.0) - static_cast<double>(c[i * ldc + j])));
     }
-  BOOST_TEST(worst < 1e-5 + 1e-7 * static_cast<double>(k), on.name << " " << m << " x " << k << " x " << n << ": " << worst);
+  BOOST_TEST(worst < 1e-5 + 1e-7 * static_cast<double>(k),
+             on.name << " " << m << " x " << k << " x " << n << ": " << worst);
   BOOST_TEST(untouched, on.name << " wrote beside the result");
 }
 

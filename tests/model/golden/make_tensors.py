@@ -82,7 +82,8 @@ def case(name, nodes, values, constants=None, opset=17):
     flat = np.concatenate([c.astype(np.float64) for c in columns], axis=1)
     LINES.append({
         "name": name, "model": base64.b64encode(model.SerializeToString()).decode(), "rows": ROWS,
-        "columns": [json.loads(str(np.float32(x))) if order == [np.dtype("float32")] else float(x) for x in flat.ravel()],
+        "columns": [json.loads(str(np.float32(x))) if order == [np.dtype("float32")] else float(x)
+                    for x in flat.ravel()],
         "expected": shortest(got),
     })
 
@@ -92,7 +93,8 @@ def ints(*values):
 
 
 def unary():
-    for kind in "Relu Sigmoid Tanh Exp Abs Neg Sign Floor Ceil Round Erf Softplus Softsign Elu Selu HardSigmoid Sin Cos Tan".split():
+    for kind in ("Relu Sigmoid Tanh Exp Abs Neg Sign Floor Ceil Round Erf Softplus Softsign Elu Selu HardSigmoid Sin "
+                 "Cos Tan").split():
         case(kind, node(kind, "X"), {"X": rows(9, low=-6, high=6)})
     for kind in "Log Sqrt Reciprocal".split():
         case(kind, node(kind, "X"), {"X": rows(9, low=0.1, high=40)})
@@ -252,8 +254,10 @@ def shapes():
     case("Pad opset 10", node("Pad", "X", pads=[0, 1, 0, 1], value=0.5), {"X": rows(3)}, opset=10)
     case("Pad axes", node("Pad", "X p v a"), {"X": rows(2, 3)}, {"p": ints(1, 1), "v": np.float32(0), "a": ints(-1)},
          opset=18)
-    case("folded", [node("Transpose", "W", "A", perm=[1, 0]), node("Unsqueeze", "A u", "B"), node("Squeeze", "B u", "C"),
-                    node("Gather", "C g", "D", axis=1), node("Slice", "D a b c", "E"), node("Concat", "E E", "F", axis=0),
+    case("folded", [node("Transpose", "W", "A", perm=[1, 0]), node("Unsqueeze", "A u", "B"),
+                    node("Squeeze", "B u", "C"),
+                    node("Gather", "C g", "D", axis=1), node("Slice", "D a b c", "E"),
+                    node("Concat", "E E", "F", axis=0),
                     node("Cast", "F", "G", to=T.DOUBLE), node("Cast", "G", "H", to=T.FLOAT), node("Mul", "H H", "I"),
                     node("Reshape", "I s", "J"), node("ReduceSum", "J u", "K"), node("Softmax", "K", "L"),
                     node("Add", "X L")], {"X": rows(4)},
@@ -264,7 +268,8 @@ def shapes():
 
 
 def reductions():
-    for kind in "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp".split():
+    for kind in ("ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare "
+                 "ReduceLogSumExp").split():
         new = kind == "ReduceSum"
         def reduce(axes, values, name, **attributes):
             if new:
@@ -306,7 +311,8 @@ def images():
         constants = {"W": weights(*w)}
         if bias:
             constants["B"] = weights(w[0])
-        case("Conv " + name, node("Conv", "X W B" if bias else "X W", **attributes), {"X": rows(*x, low=-0.5, high=0.5)}, constants)
+        case("Conv " + name, node("Conv", "X W B" if bias else "X W", **attributes),
+             {"X": rows(*x, low=-0.5, high=0.5)}, constants)
 
     conv("3x3", (1, 6, 6), (4, 1, 3, 3))
     conv("without bias", (2, 5, 5), (3, 2, 3, 3), bias=False)

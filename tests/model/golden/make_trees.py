@@ -103,7 +103,8 @@ def every_mode():
                     weights[key].append(value)
     node = helper.make_node("TreeEnsembleRegressor", ["X"], ["Y"], domain="ai.onnx.ml", n_targets=3,
                             aggregate_function="AVERAGE", base_values=[0.5, -1.0, 2.0],
-                            **{f"nodes_{k}": v for k, v in nodes.items()}, **{f"target_{k}": v for k, v in weights.items()})
+                            **{f"nodes_{k}": v for k, v in nodes.items()},
+                            **{f"target_{k}": v for k, v in weights.items()})
     graph = helper.make_graph([node], "modes", [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 4])],
                               [helper.make_tensor_value_info("Y", TensorProto.FLOAT, [None, 3])])
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
@@ -164,7 +165,8 @@ def main():
     both = np.column_stack([drive, binary])
 
     seeded = {"random_state": 3}
-    write_onnx("boosted", GradientBoostingClassifier(n_estimators=8, max_depth=3, **seeded).fit(table, binary), table, gaps)
+    boosted = GradientBoostingClassifier(n_estimators=8, max_depth=3, **seeded).fit(table, binary)
+    write_onnx("boosted", boosted, table, gaps)
     write_onnx("boosted_several", GradientBoostingClassifier(n_estimators=4, max_depth=3, **seeded).fit(table, several),
                table, gaps)
     write_onnx("forest", RandomForestClassifier(8, max_depth=5, **seeded).fit(table, several), table, gaps)
@@ -176,8 +178,8 @@ def main():
     write_onnx("every_mode", every_mode(), table, gaps, missing=True)
 
     write_xgboost("binary", ["json", "ubj"], table, gaps, binary, objective="binary:logistic")
-    write_xgboost("several", ["ubj"], table, gaps, several, objective="multi:softprob", num_class=3, num_parallel_tree=2,
-                  max_depth=3)
+    write_xgboost("several", ["ubj"], table, gaps, several, objective="multi:softprob", num_class=3,
+                  num_parallel_tree=2, max_depth=3)
     write_xgboost("dart", ["ubj"], table, gaps, drive, objective="reg:squarederror", booster="dart", rate_drop=0.4)
     write_xgboost("counts", ["json"], table, gaps, counts, objective="count:poisson", max_depth=3)
     write_xgboost("two_targets", ["json"], table, gaps, both, objective="reg:squarederror", max_depth=3,
