@@ -21,7 +21,8 @@ from sklearn.tree import DecisionTreeRegressor
 from troupe_model import export
 
 CLASSIFIERS = [
-    LogisticRegression(), LinearSVC(), make_pipeline(StandardScaler(), SGDClassifier(random_state=0)),
+    LogisticRegression(), LinearSVC(), make_pipeline(StandardScaler(), LinearSVC()),
+    make_pipeline(StandardScaler(), SGDClassifier(random_state=0)),
     RandomForestClassifier(5, max_depth=3),
     AdaBoostClassifier(n_estimators=3), AdaBoostClassifier(n_estimators=3, algorithm="SAMME"), SVC(),
     SVC(probability=True), MLPClassifier((4,), max_iter=30),
@@ -56,6 +57,7 @@ def test_export__classifier__agrees_with_the_library(estimator, classes, numbers
     done = export(estimator.fit(numbers, target), numbers, tmp_path / "m.onnx")
     assert done.rows == len(numbers) and done.worst < 1e-4
     onnx.checker.check_model(onnx.load(done.path))
+    assert not [node for node in onnx.load(done.path).graph.node if node.op_type == "ZipMap"]
     told = signature(done.path)
     assert [x["meaning"] for x in told["outputs"]][0] == "label"
     assert ("positive_class" in told) == (classes == 2)
@@ -88,7 +90,7 @@ def test_export__plain_estimator__one_matrix_and_all_names(numbers, bought, tmp_
     assert [x.name for x in model.graph.input] == ["X"]
     assert model.graph.name == "games"
     told = signature(path)
-    assert told["version"] == 1 and told["positive_class"] == "1"
+    assert props(path)["troupe.format"] == "1" and told["positive_class"] == "1"
     assert features(path)["kids"] == {"name": "kids", "type": "number", "required": True, "range": [0, 3],
                                       "missingValueTreatment": "returnInvalid", "invalidValueTreatment": "asIs"}
 
@@ -96,7 +98,6 @@ def test_export__plain_estimator__one_matrix_and_all_names(numbers, bought, tmp_
 def test_export__opsets__those_that_troupe_reads(people, bought, tmp_path):
     model = onnx.load(export(mixed().fit(people, bought), people, tmp_path / "m.onnx").path)
     assert all(x.version <= {"": 17, "ai.onnx.ml": 3}[x.domain] for x in model.opset_import)
-    assert not [node for node in model.graph.node if node.op_type == "ZipMap"]
 
 
 def test_export__typed_columns__one_input_each_and_unused_ones_left_out(people, bought, tmp_path):

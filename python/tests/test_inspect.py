@@ -40,7 +40,7 @@ def test_inspect__no_file__fails_with_one_line(tmp_path, capsys):
 
 def test_read__exported_file__metadata_parsed(numbers, price, tmp_path):
     told = read(export(LinearRegression().fit(numbers, price), numbers, tmp_path / "m.onnx").path)
-    assert set(told) == {"troupe.signature", "troupe.golden", "troupe.baseline"}
+    assert set(told) == {"troupe.format", "troupe.signature", "troupe.golden", "troupe.baseline"}
     assert told["troupe.signature"]["model"] == "LinearRegression"
 
 

@@ -77,7 +77,7 @@ def _check_shape(got: np.ndarray, want: np.ndarray | None, library: Library, row
                           f"gives {shape}; nothing was written")
 
 
-def _spread(library: Library, X: pd.DataFrame, columns: list[Column], want: np.ndarray) -> np.ndarray:
+def spread_of(library: Library, X: pd.DataFrame, columns: list[Column], want: np.ndarray) -> np.ndarray:
     """How far the predictions move when each input moves by one rounding of float32."""
     spread = np.zeros_like(want)
     for seed in range(4):
@@ -94,7 +94,7 @@ def _check_numbers(got: np.ndarray, want: np.ndarray, library: Library, X: pd.Da
     rows = beyond(got, want)
     if len(rows) == 0:
         return
-    spread = _spread(library, X.iloc[rows], take(columns, rows), want[rows])
+    spread = spread_of(library, X.iloc[rows], take(columns, rows), want[rows])
     allowed = ARITHMETIC * (ABSOLUTE + RELATIVE * np.abs(want[rows])) + ROUNDING * spread
     unexplained = rows[~(np.abs(got[rows] - want[rows]) <= allowed).all(axis=1)]
     if len(unexplained):

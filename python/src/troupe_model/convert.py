@@ -17,6 +17,7 @@ from skl2onnx.common.shape_calculator import (calculate_linear_classifier_output
 
 from troupe_model.estimators import columns_by_name, encoded_only, is_booster, library_of, walk
 from troupe_model.frame import Column
+from troupe_model.simplify import simplify
 
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 MATRIX = "X"  # the name of the input where there is only one
@@ -55,29 +56,12 @@ def to_onnx(prepared: Any, types: list[tuple[str, Any]], name: str) -> onnx.Mode
         last = prepared.steps[-1][1] if hasattr(prepared, "steps") else prepared
         options = {id(last): {"zipmap": False}} if takes_zipmap(last) else None
         model = convert_sklearn(prepared, name=name, initial_types=types, target_opset=OPSETS, options=options)
-    _spread_constants(model)
+    simplify(model)
     if type(last).__name__ == "MLPRegressor" and last.n_outputs_ > 1:
         _widen_result(model, last.n_outputs_)
     if type(last).__name__ == "HistGradientBoostingRegressor" and last.loss in ("poisson", "gamma"):
         _append(model, "Exp")
     return model
-
-
-BROADCASTING = {"Where", "Add", "Sub", "Mul", "Div", "Equal", "Less", "Greater", "Max", "Min", "Sum"}
-
-
-def _spread_constants(model: onnx.ModelProto) -> None:
-    """A constant of the shape of something else becomes a single one where whoever takes it broadcasts: voting and
-    AdaBoost compare classes with such, and Troupe knows no shapes that depend on the rows."""
-    nodes = model.graph.node
-    for node in [x for x in nodes if x.op_type == "ConstantOfShape"]:
-        if all(x.op_type in BROADCASTING for x in nodes if node.output[0] in x.input):
-            value = onnx.numpy_helper.to_array(node.attribute[0].t) if node.attribute else np.zeros(1, np.float32)
-            model.graph.initializer.append(onnx.numpy_helper.from_array(value.reshape(1), node.output[0]))
-            nodes.remove(node)
-    for node in [x for x in nodes if x.op_type == "Shape"]:
-        if not any(node.output[0] in x.input for x in nodes):
-            nodes.remove(node)
 
 
 def _append(model: onnx.ModelProto, operator: str) -> None:
@@ -102,6 +86,8 @@ def _widen_result(model: onnx.ModelProto, targets: int) -> None:
 
 
 def takes_zipmap(estimator: Any) -> bool:
+    # skl2onnx asks for this option of every classifier, and forgot to allow it for this one.
+    _converter_pool["SklearnLinearSVC"].get_allowed_options().setdefault("zipmap", [True, False])
     try:
         converter = _converter_pool[_get_sklearn_operator_name(type(estimator))]
     except (KeyError, RuntimeError):

@@ -70,6 +70,7 @@ def export(fitted: Any, X: pd.DataFrame, path: str | os.PathLike[str], *, name: 
     told = _signature(draft, X, positive_class, features or {})
     result_names = _result_names(draft)
     graphs.set_metadata(draft.model, {
+        "troupe.format": metadata.FORMAT,
         "troupe.signature": metadata.compact(told),
         "troupe.golden": metadata.compact(metadata.golden(draft.columns, draft.numbers, golden_rows)),
         "troupe.baseline": metadata.compact(metadata.baseline(draft.columns, draft.numbers, result_names)),
@@ -204,7 +205,7 @@ def _match(model: onnx.ModelProto, columns: list[Column], path: str) -> list[Col
 
 def _signature(draft: _Draft, X: pd.DataFrame, positive_class: Any,
                changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    told: dict[str, Any] = {"version": metadata.FORMAT, "model": draft.title, "features": _features(draft, X, changes)}
+    told: dict[str, Any] = {"model": draft.title, "features": _features(draft, X, changes)}
     told |= _positive(draft.classes, positive_class)
     told["outputs"] = metadata.outputs(draft.runner.output_names, draft.runner.numbers_at or 0, draft.runner.labels_at,
                                        draft.classes, draft.meaning, draft.numbers.shape[1], None)

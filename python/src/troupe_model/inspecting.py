@@ -18,7 +18,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, Any]:
     def parsed(key: str, text: str) -> Any:
-        return json.loads(text) if key.startswith("troupe.") else text
+        return json.loads(text) if key in ("troupe.signature", "troupe.golden", "troupe.baseline") else text
     return {x.key: parsed(x.key, x.value) for x in model.metadata_props}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from troupe_model.frame import Column
 
-FORMAT = 1
+FORMAT = "1"  # of docs/model_format.md
 CATEGORIES_MAX = 1000  # a column with more kinds of text is free text: its list would say nothing
 GOLDEN_CELLS_MAX = 20_000
 TOP_CATEGORIES = 50
