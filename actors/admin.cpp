@@ -1,12 +1,14 @@
 #include "actors/admin.hpp"
 
+#include <limits>
+
 #include <fmt/format.h>
-#include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 #include <spdlog/spdlog.h>
 
 #include "cluster/control_records.hpp"
+#include "cluster/json_text.hpp"
 
 namespace troupe {
 namespace {
@@ -16,30 +18,9 @@ using promise = caf::typed_response_promise<admin_reply>;
 using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 constexpr milliseconds node_limit{3'000}, forward_limit{20'000}, put_limit{180'000};
+constexpr auto int64_max = std::numeric_limits<std::int64_t>::max();
 
 admin_reply refuse(std::string sentence) { return {false, std::move(sentence)}; }
-
-// ---- the JSON of requests
-// ---------------------------------------------------------------------------------------------
-
-/// The body of a request; null document where it is not an object.
-rapidjson::Document parse(const std::string& body) {
-  rapidjson::Document document;
-  document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(body.data(), body.size());
-  if (document.HasParseError() || !document.IsObject()) document.SetObject();
-  return document;
-}
-
-std::string text_of(const rapidjson::Value& object, const char* name) {
-  auto member = object.FindMember(name);
-  if (member == object.MemberEnd() || !member->value.IsString()) return {};
-  return {member->value.GetString(), member->value.GetStringLength()};
-}
-
-std::uint64_t number_of(const rapidjson::Value& object, const char* name) {
-  auto member = object.FindMember(name);
-  return member != object.MemberEnd() && member->value.IsUint64() ? member->value.GetUint64() : 0;
-}
 
 std::string random_id(self_ptr self) {
   return fmt::format("{:016x}{:016x}", self->state.random(), self->state.random());
@@ -148,20 +129,23 @@ void forget_idle_uploads(self_ptr self) {
   std::erase_if(self->state.uploads, [&](auto& entry) { return entry.second.touched < oldest; });
 }
 
-/// {"name", "bytes", "features"?: [...]} -> {"upload": id}
+std::string name_rule(const std::string& text, const char* whose) {
+  return fmt::format("'{}' can't be {} name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit",
+                     text, whose);
+}
+
+/// {"name", "bytes", "alias"?, "features"?: [...]} -> {"upload": id}
 admin_reply begin_upload(self_ptr self, const std::string& body) {
   auto& s = self->state;
-  auto request = parse(body);
+  json::object_reader request{"the request", body};
   admin_state::upload fresh;
-  fresh.name = text_of(request, "name");
-  fresh.bytes = number_of(request, "bytes");
-  if (auto list = request.FindMember("features"); list != request.MemberEnd() && list->value.IsArray())
-    for (auto& feature : list->value.GetArray())
-      if (feature.IsString()) fresh.features.emplace_back(feature.GetString(), feature.GetStringLength());
-  if (!is_name(fresh.name))
-    return refuse(
-        "'" + fresh.name +
-        "' can't be a model's name: use a-z, 0-9, '_', '.', '-', at most 64, beginning with a letter or digit");
+  fresh.name = request.text("name");
+  fresh.alias = request.text("alias", false);
+  fresh.bytes = static_cast<std::uint64_t>(request.number("bytes", 0, int64_max));
+  fresh.features = request.texts("features", false);
+  if (request.failed()) return refuse(request.error());
+  if (!is_name(fresh.name)) return refuse(name_rule(fresh.name, "a model's"));
+  if (!fresh.alias.empty() && !is_name(fresh.alias)) return refuse(name_rule(fresh.alias, "an alias's"));
   if (fresh.bytes == 0 || fresh.bytes > s.cfg.model_bytes_max)
     return refuse(
         fmt::format("a model file of {} bytes is refused: it may have 1 to {}", fresh.bytes, s.cfg.model_bytes_max));
@@ -177,11 +161,14 @@ admin_reply begin_upload(self_ptr self, const std::string& body) {
 
 /// {"upload", "at": bytes sent before} + blob -> {}
 admin_reply take_chunk(self_ptr self, const admin_request& request) {
-  auto body = parse(request.body);
-  auto found = self->state.uploads.find(text_of(body, "upload"));
+  json::object_reader body{"the request", request.body};
+  auto id = body.text("upload");
+  auto at = static_cast<std::uint64_t>(body.number("at", 0, int64_max));
+  if (body.failed()) return refuse(body.error());
+  auto found = self->state.uploads.find(id);
   if (found == self->state.uploads.end()) return refuse("this upload is not known (any more); push the file again");
   auto& upload = found->second;
-  if (number_of(body, "at") != upload.content->size()) return refuse("a part of the file is missing; push it again");
+  if (at != upload.content->size()) return refuse("a part of the file is missing; push it again");
   if (upload.content->size() + request.blob.size() > upload.bytes)
     return refuse("the file is longer than was announced; push it again");
   upload.content->insert(upload.content->end(), request.blob.begin(), request.blob.end());
@@ -209,8 +196,7 @@ std::string manifest(const admin_state::upload& upload, const blob_location& whe
   json.StartArray();
   for (auto& name : upload.features) json.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
   json.EndArray();
-  json.Key("activate");
-  json.Bool(true);
+  if (!upload.alias.empty()) put("alias", upload.alias);
   json.EndObject();
   return {text.GetString(), text.GetSize()};
 }
@@ -244,7 +230,9 @@ void check_fit(self_ptr self, promise reply, const admin_state::upload& upload, 
 
 /// {"upload"} -> what register_model says. Proved, found to fit, stored, registered.
 caf::result<admin_reply> commit_upload(self_ptr self, const std::string& body) {
-  auto node = self->state.uploads.extract(text_of(parse(body), "upload"));
+  json::object_reader request{"the request", body};
+  auto node = self->state.uploads.extract(request.text("upload"));
+  if (request.failed()) return refuse(request.error());
   if (node.empty()) return refuse("this upload is not known (any more); push the file again");
   auto upload = std::move(node.mapped());
   if (upload.content->size() != upload.bytes) return refuse("the file is shorter than was announced; push it again");

@@ -27,6 +27,7 @@ struct admin_state {
   static constexpr const char* name = "admin";
   struct upload {
     std::string name;
+    std::string alias; ///< that moves to the version once every node is ready; empty: champion
     std::vector<std::string> features;
     std::size_t bytes = 0;
     std::shared_ptr<std::vector<char>> content;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <caf/stateful_actor.hpp>
-#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "base/assert.hpp"
 
@@ -12,16 +12,15 @@ namespace {
 
 constexpr std::int64_t offset_latest = -1, offset_earliest = -2;
 
-/// What startingOffsets says about one partition: a fixed offset, or -1 / -2.
-result<std::int64_t> ruled_offset(const start_rule& rule, const topic_partition& where) {
+/// What startingOffsets says about one partition: a fixed offset (or time), or -1 / -2. One that it leaves out starts
+/// at the latest.
+std::int64_t ruled_offset(const start_rule& rule, const topic_partition& where) {
   if (rule.at == start_rule::kind::earliest) return offset_earliest;
   if (rule.at == start_rule::kind::latest) return offset_latest;
   auto topic = rule.values.find(where.topic);
-  if (topic != rule.values.end())
-    if (auto value = topic->second.find(where.partition); value != topic->second.end()) return value->second;
-  return fail(errc::invalid,
-              fmt::format("startingOffsets says nothing about partition {}; name every partition of the topic",
-                          to_string(where)));
+  if (topic == rule.values.end()) return offset_latest;
+  auto value = topic->second.find(where.partition);
+  return value == topic->second.end() ? offset_latest : value->second;
 }
 
 result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const std::vector<action::start_query>& fresh,
@@ -40,12 +39,11 @@ result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const 
       continue;
     }
     auto ruled = ruled_offset(pipeline.starting, fresh[i].where);
-    if (!ruled) return tl::make_unexpected(ruled.error());
-    if (pipeline.starting.at == start_rule::kind::timestamps) {
-      by_time.emplace_back(fresh[i].where, *ruled);
+    if (pipeline.starting.at == start_rule::kind::timestamps && ruled >= 0) {
+      by_time.emplace_back(fresh[i].where, ruled);
       by_time_index.push_back(i);
     } else {
-      offsets[i] = *ruled == offset_earliest ? low : *ruled == offset_latest ? high : *ruled;
+      offsets[i] = ruled == offset_earliest ? low : ruled == offset_latest ? high : ruled;
     }
   }
   if (by_time.empty()) return offsets;
@@ -55,7 +53,15 @@ result<std::vector<std::int64_t>> resolve(const clerk_pipeline& pipeline, const 
   return offsets;
 }
 
-/// Offsets that Kafka no longer has, or has not yet (the topic was made anew), become the first one that it has.
+/// Where to go on from an offset that Kafka has not got, and what must have happened.
+std::pair<std::int64_t, const char*> nearest_left(std::int64_t offset, std::int64_t low, std::int64_t high) {
+  if (offset < low) return {low, "rows before the first one left were deleted unread"};
+  // The log of a new topic begins at 0, and is far shorter; one that was cut has lost its last rows only.
+  if (low == 0 && high < offset / 2) return {low, "the topic was made anew"};
+  return {high, "the end of the log was lost"};
+}
+
+/// Offsets that Kafka no longer has become the nearest that it has.
 result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, milliseconds limit) {
   std::vector<topic_partition> where;
   for (auto& start : starts) where.push_back(start.where);
@@ -64,7 +70,12 @@ result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, mill
   if (!bounds) return tl::make_unexpected(bounds.error());
   for (std::size_t i = 0; i < starts.size(); ++i) {
     auto [low, high] = (*bounds)[i];
-    if (starts[i].offset < low || starts[i].offset > high) starts[i].offset = low;
+    auto& offset = starts[i].offset;
+    if (offset >= low && offset <= high) continue;
+    auto [left, why] = nearest_left(offset, low, high);
+    spdlog::warn("{} has no offset {}, which is committed, but {} to {}: {}; going on at {}", to_string(where[i]),
+                 offset, low, high, why, left);
+    offset = left;
   }
   return {};
 }

@@ -9,7 +9,8 @@
 
 namespace troupe {
 
-/// Where the partitions of a pipeline start that have no committed offset.
+/// Where the partitions of a pipeline start that have no committed offset; those that `values` leaves out: at the
+/// latest.
 struct start_rule {
   enum class kind { earliest, latest, offsets, timestamps } at = kind::latest;
   /// topic -> partition -> offset (-2 earliest, -1 latest), or milliseconds since the epoch.
@@ -19,7 +20,7 @@ struct start_rule {
 struct clerk_pipeline {
   std::string group_id;
   start_rule starting;
-  bool fail_on_data_loss = true; ///< false: a committed offset that is gone is replaced by the earliest one left
+  bool fail_on_data_loss = true; ///< false: a committed offset that is gone is replaced by the nearest one left
 };
 
 struct clerk_ports {

@@ -10,8 +10,9 @@ namespace {
 using self_ptr = coordinator_actor::stateful_pointer<coordinator_state>;
 
 constexpr milliseconds tick_interval{50};
-/// Longer than any call of the clerk, each of which is bounded: the watchdog of last resort.
-constexpr milliseconds clerk_limit{20'000};
+/// Without a word from a clerk that owes an answer. Its longest job is five calls to Kafka of 5 s each, so this is the
+/// watchdog of last resort, for a call that never returns.
+constexpr milliseconds clerk_limit{30'000};
 constexpr milliseconds dialer_limit{3'000};
 /// Changes that wait for the log at the same time; more are refused at once.
 constexpr std::size_t waiting_max = 1000;
@@ -25,8 +26,33 @@ std::int64_t unix_ms(const coordinator_config& cfg) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-result<std::int64_t> lost_clerk(self_ptr self, const caf::error& why) {
-  return fail(errc::timeout, "the clerk does not answer: " + self->system().render(why));
+/// Without its hand in Kafka a coordinator would go on beating its lease and decide nothing: the node ends with it.
+void lose_clerk(self_ptr self, const std::string& why) {
+  auto sentence = "the coordinator has lost its clerk, which writes to Kafka: " + why + "; start the node again";
+  spdlog::critical("{}", sentence);
+  self->quit(make_error(node_exit::colleague_lost, sentence));
+}
+
+/// Every question to the clerk goes through here. No limit of its own: during an outage the jobs queue up, each bounded
+/// by itself; watch_clerk() looks at the silence.
+template <class Answer, class Job, class Done> void ask_clerk(self_ptr self, Job job, Done done) {
+  auto& s = self->state;
+  if (s.clerk_owes++ == 0) s.clerk_silent_ticks = 0;
+  self->request(s.clerk, caf::infinite, std::move(job))
+      .then(
+          [self, done](const result<Answer>& answer) {
+            --self->state.clerk_owes;
+            self->state.clerk_silent_ticks = 0;
+            done(answer);
+          },
+          [self](caf::error& why) { lose_clerk(self, self->system().render(why)); });
+}
+
+/// Counts ticks, not time: a process that was stopped and goes on has heard nothing, and yet nobody is stuck.
+void watch_clerk(self_ptr self) {
+  auto& s = self->state;
+  if (s.clerk_owes > 0 && ++s.clerk_silent_ticks > clerk_limit / tick_interval)
+    lose_clerk(self, "no answer for " + std::to_string(clerk_limit.count()) + " ms");
 }
 
 // ---- becoming and ceasing to be the coordinator
@@ -47,14 +73,11 @@ void claim(self_ptr self) {
   auto& s = self->state;
   s.leases->beat(to_json(s.votes->lease())); // says that this node is claiming, so that others give it time
   auto record = to_log(claim_record{s.cfg.self, s.cfg.address});
-  auto done = [self](const result<std::int64_t>& offset) {
+  ask_clerk<std::int64_t>(self, clerk_claim{record.key, *record.value}, [self](const result<std::int64_t>& offset) {
     auto& votes = *self->state.votes;
     if (offset) return votes.claim_appended(term_id{*offset}, now(self));
     spdlog::warn("coordinator: the claim failed: {}", offset.error().message);
     votes.claim_failed(now(self));
-  };
-  self->request(s.clerk, clerk_limit, clerk_claim{record.key, *record.value}).then(done, [self, done](caf::error& why) {
-    done(lost_clerk(self, why));
   });
 }
 
@@ -84,51 +107,40 @@ void follow_election(self_ptr self) {
 
 void carry_out(self_ptr self, action::append& job) {
   spdlog::debug("coordinator: append {} records: {}", job.records.size(), job.purpose);
-  auto done = [self](const result<std::int64_t>& offset) {
+  ask_clerk<std::int64_t>(self, clerk_append{std::move(job.records)}, [self](const result<std::int64_t>& offset) {
     if (!self->state.core->ruling()) return;
     self->state.core->appended(offset, now(self));
     step(self);
-  };
-  self->request(self->state.clerk, clerk_limit, clerk_append{std::move(job.records)})
-      .then(done, [self, done](caf::error& why) { done(lost_clerk(self, why)); });
+  });
 }
 
 void carry_out(self_ptr self, action::fetch_starts& job) {
-  auto pipeline = job.pipeline;
-  self->request(self->state.clerk, clerk_limit, clerk_starts{job.pipeline, std::move(job.where)})
-      .then(
-          [self, pipeline](const result<found_starts>& found) {
-            auto& core = *self->state.core;
-            if (found)
-              core.starts(pipeline, *found, now(self));
-            else
-              core.starts_failed(pipeline, found.error().message, now(self));
-            step(self);
-          },
-          [self, pipeline](caf::error& why) {
-            self->state.core->starts_failed(pipeline, lost_clerk(self, why).error().message, now(self));
-          });
+  ask_clerk<found_starts>(self, clerk_starts{job.pipeline, std::move(job.where)},
+                          [self, pipeline = job.pipeline](const result<found_starts>& found) {
+                            auto& core = *self->state.core;
+                            if (found)
+                              core.starts(pipeline, *found, now(self));
+                            else
+                              core.starts_failed(pipeline, found.error().message, now(self));
+                            step(self);
+                          });
 }
 
 void carry_out(self_ptr self, action::query_topics& job) {
-  self->request(self->state.clerk, clerk_limit, clerk_topics{std::move(job.names)})
-      .then(
-          [self](const result<std::vector<topic_info>>& infos) {
-            auto& core = *self->state.core;
-            if (!infos) return core.topics_failed(infos.error().message, now(self));
-            std::map<std::string, std::int32_t> sizes;
-            for (auto& info : *infos) sizes[info.name] = info.partitions;
-            core.topics(sizes, now(self));
-            step(self);
-          },
-          [self](caf::error& why) {
-            self->state.core->topics_failed(lost_clerk(self, why).error().message, now(self));
-          });
+  ask_clerk<std::vector<topic_info>>(self, clerk_topics{std::move(job.names)},
+                                     [self](const result<std::vector<topic_info>>& infos) {
+                                       auto& core = *self->state.core;
+                                       if (!infos) return core.topics_failed(infos.error().message, now(self));
+                                       std::map<std::string, std::int32_t> sizes;
+                                       for (auto& info : *infos) sizes[info.name] = info.partitions;
+                                       core.topics(sizes, now(self));
+                                       step(self);
+                                     });
 }
 
 void carry_out(self_ptr self, action::probe& job) {
   auto node = job.node;
-  self->request(self->state.dialer, dialer_limit, probe{job.address})
+  self->request(self->state.dialer, dialer_limit, probe{job.address, self->clock().now() + dialer_limit})
       .then(
           [self, node](probe_answer answer) {
             if (answer != probe_answer::refused) return;
@@ -221,6 +233,8 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
   s.clerk = std::move(clerk);
   s.dialer = std::move(dialer);
   s.leases = std::move(*leases);
+  self->monitor(s.clerk);
+  self->set_down_handler([self](caf::down_msg& down) { lose_clerk(self, self->system().render(down.reason)); });
   self->delayed_send(self, tick_interval, tick_atom::value);
   return {
       [self](const heartbeat& beat) {
@@ -240,12 +254,13 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
       },
       [self](cluster_view_atom) -> caf::result<std::string> {
         if (!self->state.core->ruling()) return caf::make_error(caf::sec::invalid_argument, "not ruling");
-        return self->state.core->status_json(now(self));
+        return self->state.core->status_json(now(self), self->state.votes->stale_leases());
       },
       [self](resign_atom) { return resign(self); },
       [self](tick_atom) {
         follow_election(self);
         step(self);
+        watch_clerk(self);
         self->delayed_send(self, tick_interval, tick_atom::value);
       },
   };

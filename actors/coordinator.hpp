@@ -1,7 +1,8 @@
 #pragma once
 // The shell around the coordinator's decisions: cluster/election.hpp says when to claim, cluster/coordinator_core.hpp
 // what to do while ruling; this actor feeds both and carries out what they say. One on every node with the role; at
-// most one rules.
+// most one rules. It quits, and its node with it, when its clerk ends or owes an answer for longer than any call may
+// take.
 
 #include <chrono>
 #include <functional>
@@ -32,6 +33,8 @@ struct coordinator_state {
   std::unique_ptr<coordinator_core> core;
   std::unique_ptr<election> votes;
   clerk_actor clerk;
+  std::uint64_t clerk_owes = 0;        ///< answers
+  std::int64_t clerk_silent_ticks = 0; ///< since its last answer, while it owes one
   dialer_actor dialer;
   std::unique_ptr<lease_writer> leases;
   milliseconds since_contact{0};

@@ -1,5 +1,6 @@
 #include "actors/dialer.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -33,27 +34,57 @@ bool split_address(const std::string& address, std::string& host, std::uint16_t&
 
 namespace {
 
+using std::chrono::milliseconds;
+using clock = std::chrono::steady_clock;
+using address_list = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
 struct tcp_outcome {
   int fd = -1;
   probe_answer answer = probe_answer::silent;
   std::string why;
+  std::string host; ///< the numeric address that answered
 };
 
-/// Non-blocking connect to the first address that the name resolves to.
-tcp_outcome tcp_connect(const std::string& address, std::chrono::milliseconds limit) {
-  std::string host;
-  std::uint16_t port = 0;
-  if (!split_address(address, host, port)) return {-1, probe_answer::silent, "'" + address + "' is not host:port"};
+address_list look_up(const std::string& host, const char* port, int flags, int& fault) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags;
   addrinfo* found = nullptr;
-  if (int rc = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); rc != 0)
-    return {-1, probe_answer::silent, host + ": " + ::gai_strerror(rc)};
-  std::unique_ptr<addrinfo, void (*)(addrinfo*)> list{found, ::freeaddrinfo};
-  int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return {-1, probe_answer::silent, std::strerror(errno)};
+  fault = ::getaddrinfo(host.c_str(), port, &hints, &found);
+  return {fault == 0 ? found : nullptr, ::freeaddrinfo};
+}
+
+std::string numeric(const addrinfo& address) {
+  char text[NI_MAXHOST] = "";
+  ::getnameinfo(address.ai_addr, address.ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+  return text;
+}
+
+bool is_numeric(const std::string& host) {
   int fault = 0;
-  if (::connect(fd, found->ai_addr, found->ai_addrlen) != 0) fault = errno;
+  return look_up(host, nullptr, AI_NUMERICHOST, fault) != nullptr;
+}
+
+} // namespace
+
+std::vector<std::string> resolve_name(const std::string& host) {
+  int fault = 0;
+  auto found = look_up(host, nullptr, 0, fault);
+  std::vector<std::string> all;
+  for (auto* at = found.get(); at; at = at->ai_next) all.push_back(numeric(*at));
+  return all;
+}
+
+namespace {
+
+/// Non-blocking connect to one numeric address.
+tcp_outcome connect_to(const std::string& host, const std::string& port, milliseconds limit) {
+  int fault = 0;
+  auto address = look_up(host, port.c_str(), AI_NUMERICHOST | AI_NUMERICSERV, fault);
+  if (!address) return {-1, probe_answer::silent, host + ": " + ::gai_strerror(fault), host};
+  int fd = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return {-1, probe_answer::silent, host + ": " + std::strerror(errno), host};
+  if (::connect(fd, address->ai_addr, address->ai_addrlen) != 0) fault = errno;
   if (fault == EINPROGRESS) {
     pollfd waiting{fd, POLLOUT, 0};
     socklen_t size = sizeof fault;
@@ -62,11 +93,39 @@ tcp_outcome tcp_connect(const std::string& address, std::chrono::milliseconds li
     else
       ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size);
   }
-  if (fault == 0) return {fd, probe_answer::open, {}};
+  if (fault == 0) return {fd, probe_answer::open, {}, host};
   ::close(fd);
-  return {-1, fault == ECONNREFUSED ? probe_answer::refused : probe_answer::silent,
-          address + ": " + std::strerror(fault)};
+  return {-1, fault == ECONNREFUSED ? probe_answer::refused : probe_answer::silent, host + ": " + std::strerror(fault),
+          host};
 }
+
+/// Tries what the name resolves to, one address after the other, each with its share of the limit. Refused means that
+/// all of them refuse: a name with an IPv6 and an IPv4 address often has a listener on one of them only.
+tcp_outcome tcp_connect(const std::string& address, milliseconds limit, const dialer_config& cfg) {
+  std::string host;
+  std::uint16_t port = 0;
+  if (!split_address(address, host, port)) return {-1, probe_answer::silent, "'" + address + "' is not host:port", {}};
+  std::vector<std::string> hosts{host};
+  if (!is_numeric(host)) hosts = cfg.resolve(host);
+  if (hosts.empty()) return {-1, probe_answer::silent, address + ": the name has no address", {}};
+  tcp_outcome sum{-1, probe_answer::refused, address, {}};
+  auto give_up = clock::now() + limit;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    auto left = std::max(std::chrono::ceil<milliseconds>(give_up - clock::now()), milliseconds{0});
+    auto one = connect_to(hosts[i], std::to_string(port), left / static_cast<int>(hosts.size() - i));
+    if (one.fd >= 0) return one;
+    if (one.answer != probe_answer::refused) sum.answer = probe_answer::silent;
+    sum.why += (i == 0 ? ": " : ", ") + one.why;
+  }
+  return sum;
+}
+
+/// The part of the limit that the caller is still there for.
+milliseconds time_for(steady_time until, steady_time now, const dialer_config& cfg) {
+  return std::min(cfg.connect_limit, std::chrono::floor<milliseconds>(until - now));
+}
+
+constexpr const char* asked_too_long_ago = "nobody waits for this connection any more";
 
 using promise = caf::typed_response_promise<dialed>;
 
@@ -75,7 +134,9 @@ using promise = caf::typed_response_promise<dialed>;
 dialer_actor::behavior_type dialer(dialer_actor::stateful_pointer<dialer_state> self, dialer_config cfg) {
   return {
       [self, cfg](const dial& target) -> caf::result<dialed> {
-        auto tcp = tcp_connect(target.address, cfg.connect_limit);
+        auto limit = time_for(target.until, self->clock().now(), cfg);
+        if (limit <= milliseconds{0}) return dialed{{}, false, target.address + ": " + asked_too_long_ago};
+        auto tcp = tcp_connect(target.address, limit, cfg);
         if (tcp.fd < 0) return dialed{{}, tcp.answer == probe_answer::refused, tcp.why};
         auto reply = self->make_response_promise<promise>();
         auto connected = [reply](const caf::node_id&, caf::strong_actor_ptr& door,
@@ -94,7 +155,7 @@ dialer_actor::behavior_type dialer(dialer_actor::stateful_pointer<dialer_state> 
         if (cfg.tls) {
           ::close(tcp.fd);
           self->request(self->system().openssl_manager().actor_handle(), cfg.handshake_limit, caf::connect_atom::value,
-                        host, port)
+                        tcp.host, port)
               .then(connected, failed);
         } else {
           auto& middleman = self->system().middleman();
@@ -105,8 +166,10 @@ dialer_actor::behavior_type dialer(dialer_actor::stateful_pointer<dialer_state> 
         }
         return reply;
       },
-      [cfg](const probe& target) {
-        auto tcp = tcp_connect(target.address, cfg.connect_limit);
+      [self, cfg](const probe& target) {
+        auto limit = time_for(target.until, self->clock().now(), cfg);
+        if (limit <= milliseconds{0}) return probe_answer::silent;
+        auto tcp = tcp_connect(target.address, limit, cfg);
         if (tcp.fd >= 0) ::close(tcp.fd);
         return tcp.answer;
       },

@@ -83,6 +83,12 @@ bool is_whole(const scored_batch& answer, const lane_batch& batch) {
          answer.outcomes->ends.size() == batch.size();
 }
 
+/// What the answer keeps in memory until its rows are produced.
+std::uint64_t outcome_bytes(const scored_batch& answer) {
+  const auto& outcomes = *answer.outcomes;
+  return outcomes.bytes.size() + outcomes.ends.size() * sizeof outcomes.ends.front() + outcomes.codes.size();
+}
+
 void observe_answer(ingest_state& state, const lane_batch& batch, std::uint64_t scoring_ns) {
   if (!state.cfg.metrics) return;
   using seconds = std::chrono::duration<double>;
@@ -102,7 +108,7 @@ void take_answer(ingest_pointer self, const scored_batch& answer) {
     state.dispatch.not_ready(answer.seq, answer.attempt, now);
     return;
   }
-  if (!state.dispatch.complete(answer.seq, answer.attempt)) return;
+  if (!state.dispatch.complete(answer.seq, answer.attempt, outcome_bytes(answer))) return;
   auto& batch = state.batches[index];
   batch.outcomes = answer.outcomes;
   batch.attempt = answer.attempt;
@@ -182,6 +188,8 @@ bool produce(ingest_pointer self, lane_batch& batch) {
 
 void end(ingest_pointer self, const std::string& why) {
   if (std::exchange(self->state.ended, true)) return;
+  self->state.report_now = true; // how far it had read: the next lane has to get past that
+  report_if_due(self);
   self->quit(caf::make_error(caf::sec::runtime_error, fmt::format("pipeline {}: {}", self->state.cfg.pipeline, why)));
 }
 
@@ -197,6 +205,7 @@ void seal(ingest_pointer self) {
   auto batch = state.builder.seal();
   batch.seq = state.dispatch.add(rows, bytes);
   batch.version = state.version;
+  batch.digest = state.digest;
   batch.read_at = state.filling_since;
   state.ledger.read(batch.seq, batch.version, batch.runs, rows);
   state.batches.push_back(std::move(batch));
@@ -232,24 +241,20 @@ void go_on(ingest_pointer self) {
   report_if_due(self);
 }
 
+mono_time guard_time(ingest_pointer self) {
+  auto& clock = self->state.cfg.guard_clock;
+  return clock ? clock() : self->clock().now();
+}
+
 /// First thing in every handler: nothing is read or produced by a lane that has ended, or was frozen for so long that
 /// its partitions may be somebody else's by now.
 bool alive(ingest_pointer self) {
   auto& state = self->state;
-  if (!state.ended && !state.guard.note(self->clock().now()))
+  if (!state.ended && !state.guard.note(guard_time(self)))
     end(self, fmt::format("this lane stood still for more than {} ms (removal_timeout_ms), its partitions may be "
                           "somebody else's; it gives them up and waits for a new grant",
                           state.cfg.removal_timeout.count()));
   return !state.ended;
-}
-
-void add_scorer(ingest_pointer self, const scorer_up& up) {
-  auto& state = self->state;
-  for (auto& [number, scorer] : state.scorers)
-    if (scorer.key == up.key && scorer.handle == up.handle) return;
-  auto number = state.next_scorer++;
-  state.scorers[number] = {up.key, up.handle};
-  state.dispatch.scorer_up(number, up.local);
 }
 
 void drop_scorer(ingest_state& state, const scorer_key& key) {
@@ -261,6 +266,14 @@ void drop_scorer(ingest_state& state, const scorer_key& key) {
     state.dispatch.scorer_down(at->first);
     at = state.scorers.erase(at);
   }
+}
+
+/// One with a known key is another one: handles are equal by number, and after a reconnect the old one is dead.
+void add_scorer(ingest_state& state, const scorer_up& up) {
+  drop_scorer(state, up.key);
+  auto number = state.next_scorer++;
+  state.scorers[number] = {up.key, up.handle};
+  state.dispatch.scorer_up(number, up.local);
 }
 
 /// What may be called from any thread, as long as the port lives, and longer: it holds no reference to the actor.
@@ -282,7 +295,7 @@ void start(ingest_pointer self, ingest_config cfg, lane_owner_actor owner, lane_
   state.ledger = offset_ledger{state.cfg.model};
   state.maker.emplace(state.cfg, *state.ports.sink);
   state.builder.open(*state.ports.source, state.cfg.row_bytes_max, state.cfg.batch_rows_max, state.cfg.batch_bytes_max);
-  state.guard.note(self->clock().now());
+  state.guard.note(guard_time(self));
   state.ports.source->on_ready(make_wake(self));
   state.ports.sink->on_ready(make_wake(self));
   self->delayed_send(self, tick_interval, tick_atom::value);
@@ -306,7 +319,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
       },
       [self](const scorer_up& up) {
         if (!alive(self)) return;
-        add_scorer(self, up);
+        add_scorer(self->state, up);
         go_on(self);
       },
       [self](const scorer_down& down) {
@@ -328,6 +341,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
         if (!alive(self)) return;
         seal(self); // rows that were read before keep the version of that moment
         self->state.version = order.version;
+        self->state.digest = std::make_shared<const std::string>(order.sha256);
         go_on(self);
       },
       [self](const lane_pause& order) {
@@ -346,6 +360,7 @@ ingest_actor::behavior_type ingest(ingest_pointer self, ingest_config cfg, lane_
         self->delayed_send(self, tick_interval, tick_atom::value);
         self->state.dispatch.expire(self->clock().now());
         abandon_overdue(self);
+        restamp_refused(self);
         go_on(self);
       },
   };

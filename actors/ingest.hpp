@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,7 +40,7 @@ struct ingest_config {
   std::string node;       ///< this node's name
   std::uint32_t lane = 0; ///< number of the lane on this node
 
-  /// Of predictions: troupe.{model,source,node,lane}; others are left out
+  /// Of predictions: troupe.{model,source,sha256,node,lane}; others are left out
   std::vector<std::string> headers{"troupe.model"};
   /// Predictions keep the row's timestamp; else they get the time of producing
   bool source_timestamp = true;
@@ -59,10 +60,14 @@ struct ingest_config {
 
   milliseconds commit_interval{100};
   milliseconds commit_retry{200};     ///< pause after a commit that failed
-  milliseconds removal_timeout{5000}; ///< a longer gap on the steady clock: this lane was frozen
+  milliseconds removal_timeout{5000}; ///< a longer gap between two messages: this lane was frozen
+  /// What the freeze guard looks at: a clock that goes on while the machine is suspended; empty: the actor's clock
+  std::function<mono_time()> guard_clock;
   /// A revoked partition's rows that are not produced by then are left to the next owner
   milliseconds drain_limit{500};
   milliseconds report_interval{250};
+  /// Rows that were read for a version that scorers have not got, for so long: they are scored by the one in force
+  milliseconds version_limit{5000};
   std::shared_ptr<lane_metrics> metrics; ///< shared by the generations of a lane; may be null
 };
 
@@ -99,8 +104,9 @@ struct ingest_state {
   batch_builder builder;
   std::optional<record_maker> maker;
 
-  model_version version;     ///< 0: none yet, nothing is read
-  mono_time filling_since{}; ///< first row of the open batch
+  model_version version;                     ///< 0: none yet, nothing is read
+  std::shared_ptr<const std::string> digest; ///< of that version's content, hex
+  mono_time filling_since{};                 ///< first row of the open batch
   bool delay_armed = false;
   std::deque<lane_batch> batches;      ///< read and not yet produced, oldest first
   std::deque<produced_batch> produced; ///< and produced, not yet durable
@@ -120,7 +126,7 @@ struct ingest_state {
 
   lane_counters counters;
   std::array<std::uint64_t, model::rejection_count> rejected{};
-  std::uint64_t redispatched_seen = 0, late_seen = 0; ///< what metrics have been told
+  std::uint64_t redispatched_seen = 0, late_seen = 0, stale_seen = 0; ///< what metrics have been told
 
   std::vector<source_event> events; ///< scratch
   std::vector<delivery> deliveries; ///< scratch
@@ -155,6 +161,8 @@ void take_source_events(ingest_pointer self);
 void take_deliveries(ingest_pointer self);
 /// Leaves rows of partitions that drain for too long to their next owner.
 void abandon_overdue(ingest_pointer self);
+/// Scores batches by the version in force whose own version nobody keeps any more.
+void restamp_refused(ingest_pointer self);
 /// Lets go of partitions that are drained and committed.
 void release_settled(ingest_pointer self);
 void commit_if_due(ingest_pointer self);

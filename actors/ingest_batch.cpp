@@ -81,10 +81,12 @@ void batch_builder::row(const record_view& record) {
   if (record.has_headers) keep_headers(row);
   batch_.meta.push_back(meta);
   if (!batch_.runs.empty() && batch_.runs.back().slot == record.slot &&
-      batch_.runs.back().last >= batch_.runs.back().first)
+      batch_.runs.back().last >= batch_.runs.back().first) {
     batch_.runs.back().last = record.offset;
-  else
-    batch_.runs.push_back({record.slot, record.offset, record.offset});
+    ++batch_.runs.back().rows;
+  } else {
+    batch_.runs.push_back({record.slot, record.offset, record.offset, 1});
+  }
 }
 
 void batch_builder::keep_headers(std::uint32_t row) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -32,7 +33,8 @@ struct row_meta {
 struct lane_batch {
   batch_seq seq;
   model_version version;
-  std::uint32_t attempt = 0; ///< of the answer that was taken
+  std::shared_ptr<const std::string> digest; ///< of that version's content
+  std::uint32_t attempt = 0;                 ///< of the answer that was taken
   mono_time read_at{}, sent_at{}, scored_at{};
   row_block_ptr rows;
   outcome_block_ptr outcomes; ///< null until it is scored
@@ -66,7 +68,7 @@ public:
   void open(row_source& source, std::size_t row_bytes_max, std::size_t rows_expected, std::size_t bytes_expected);
   void row(const record_view& record) override;
   /// The log of the slot goes on at `offset` or later. REQUIRES: not empty.
-  void mark(std::uint32_t slot, std::int64_t offset) { batch_.runs.push_back({slot, offset, offset - 1}); }
+  void mark(std::uint32_t slot, std::int64_t offset) { batch_.runs.push_back({slot, offset, offset - 1, 0}); }
   /// Closes the batch and hands it over; the builder is empty again.
   lane_batch seal();
   void discard() { seal(); }

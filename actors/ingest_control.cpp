@@ -8,13 +8,15 @@
 namespace troupe {
 
 ingest_state::~ingest_state() {
-  if (cfg.metrics)
-    for (const auto& [slot, partition] : table.held()) cfg.metrics->forget(partition.where);
+  if (cfg.metrics) cfg.metrics->lane_ended();
 }
 
 namespace ingest_detail {
 
 namespace {
+
+/// How long a revoked partition is kept whose commits are refused for good.
+constexpr milliseconds refused_commit_limit{5000};
 
 void join(std::string& text, const std::string& sentence) {
   if (sentence.empty()) return;
@@ -22,12 +24,24 @@ void join(std::string& text, const std::string& sentence) {
   text += sentence;
 }
 
-void stop_reading(ingest_state& state, std::uint32_t slot, mono_time now) {
-  state.ports.source->unassign(std::span{&slot, 1});
-  state.draining_since[slot] = now;
+void stop_reading(ingest_pointer self, std::uint32_t slot) {
+  seal(self); // the open batch may have rows of it, which the ledger has to know before it calls the slot drained
+  self->state.ports.source->unassign(std::span{&slot, 1});
+  self->state.draining_since[slot] = self->clock().now();
 }
 
-lane_report make_report(ingest_state& state) {
+/// Why batches are not scored though there are scorers, if it is so for a while.
+std::string refusal(const ingest_state& state, mono_time now) {
+  constexpr milliseconds patience{1000};
+  auto seq = state.dispatch.refused(now - patience);
+  if (!seq) return "";
+  auto version = state.batches[seq->value - state.batches.front().seq.value].version;
+  auto text = fmt::format("rows wait for {}@{}, which no scorer has", state.cfg.model, version.value);
+  if (version == state.version) return text;
+  return text + fmt::format("; if that goes on, {}@{} scores them", state.cfg.model, state.version.value);
+}
+
+lane_report make_report(ingest_state& state, mono_time now) {
   lane_report report;
   report.pipeline = state.cfg.pipeline;
   report.generation = state.cfg.generation;
@@ -39,6 +53,7 @@ lane_report make_report(ingest_state& state) {
   join(report.problem, state.table.problem());
   join(report.problem, state.disconnected);
   join(report.problem, state.commit_problem);
+  join(report.problem, refusal(state, now));
   return report;
 }
 
@@ -63,6 +78,7 @@ void update_metrics(ingest_state& state, mono_time now) {
   metrics.batch_redispatched(dispatch.count().redispatched -
                              std::exchange(state.redispatched_seen, dispatch.count().redispatched));
   metrics.late_answers(dispatch.count().late - std::exchange(state.late_seen, dispatch.count().late));
+  metrics.stale_orders(state.table.stale() - std::exchange(state.stale_seen, state.table.stale()));
   std::int64_t lag_max = 0;
   for (const auto& [slot, partition] : state.table.held()) {
     auto end = state.ports.source->end_offset(slot);
@@ -84,6 +100,38 @@ void observe_durable(ingest_state& state, mono_time now) {
   }
 }
 
+/// Nobody will ever commit a partition whose commits are refused for good, once it was stopped with an alarm, or has
+/// been on its way out for long.
+bool is_past_committing(const ingest_state& state, std::uint32_t slot, mono_time now) {
+  const auto* partition = state.table.find(slot);
+  if (!partition || !partition->problem.empty()) return true;
+  auto since = state.draining_since.find(slot);
+  return since != state.draining_since.end() && now - since->second >= refused_commit_limit;
+}
+
+/// A commit is over. One partition's refusal holds up nobody else: it alone is committed again, or given up.
+void take_commit(ingest_state& state, const source_event& event, mono_time now) {
+  bool failed = event.what == source_event::kind::commit_failed;
+  std::string problem = failed && event.refused.empty() ? event.message : "";
+  std::vector<std::uint32_t> refused;
+  for (const auto& one : event.refused) {
+    refused.push_back(one.slot);
+    if (one.for_good && is_past_committing(state, one.slot, now))
+      state.ledger.give_up(one.slot);
+    else if (problem.empty())
+      problem = one.message;
+  }
+  if (failed)
+    state.ledger.commit_failed(event.token);
+  else
+    state.ledger.commit_done(event.token, refused);
+  state.report_now |= problem.empty() != state.commit_problem.empty();
+  state.commit_problem.clear();
+  if (problem.empty()) return;
+  state.commit_after = now + state.cfg.commit_retry;
+  state.commit_problem = fmt::format("offsets can't be committed ({}); trying again", problem);
+}
+
 void take(ingest_pointer self, const source_event& event) {
   auto& state = self->state;
   using kind = source_event::kind;
@@ -96,16 +144,8 @@ void take(ingest_pointer self, const source_event& event) {
       state.ledger.end_of_partition(event.slot, event.offset);
     return;
   case kind::committed:
-    state.ledger.commit_done(event.token);
-    if (!state.commit_problem.empty()) state.report_now = true;
-    state.commit_problem.clear();
-    return;
   case kind::commit_failed:
-    state.ledger.commit_failed(event.token);
-    state.commit_after = self->clock().now() + state.cfg.commit_retry;
-    state.report_now |= state.commit_problem.empty();
-    state.commit_problem = fmt::format("offsets can't be committed ({}); trying again", event.message);
-    return;
+    return take_commit(state, event, self->clock().now());
   case kind::partition_error:
     // Asked to go on: the next generation is granted a start that is still there.
     if (!state.cfg.fail_on_data_loss) return end(self, event.message);
@@ -139,10 +179,12 @@ std::vector<offset_run> runs_before(const ingest_state& state, const lane_batch&
     const auto& meta = batch.meta[row];
     auto left = state.abandoned.find(meta.slot);
     if (left != state.abandoned.end() && meta.offset >= left->second) continue;
-    if (!runs.empty() && runs.back().slot == meta.slot)
+    if (!runs.empty() && runs.back().slot == meta.slot) {
       runs.back().last = meta.offset;
-    else
-      runs.push_back({meta.slot, meta.offset, meta.offset});
+      ++runs.back().rows;
+    } else {
+      runs.push_back({meta.slot, meta.offset, meta.offset, 1});
+    }
   }
   return runs;
 }
@@ -157,13 +199,12 @@ void note_epoch(ingest_state& state, control_offset epoch) {
 
 void grant(ingest_pointer self, const partition_grant& grant) {
   auto& state = self->state;
-  auto now = self->clock().now();
   note_epoch(state, grant.epoch);
   auto decision = state.table.grant(grant);
   using kind = lane_table::decision::kind;
-  if (decision.what == kind::drain) stop_reading(state, decision.slot, now);
+  if (decision.what == kind::drain) stop_reading(self, decision.slot);
   if (decision.what != kind::start) return;
-  state.ledger.grant(decision.slot, grant.offset, grant.metadata, now);
+  state.ledger.grant(decision.slot, grant.offset, grant.metadata, self->clock().now());
   partition_start start{decision.slot, grant.where, grant.offset};
   state.ports.source->assign(std::span{&start, 1});
   state.report_now = true;
@@ -172,7 +213,7 @@ void grant(ingest_pointer self, const partition_grant& grant) {
 void revoke(ingest_pointer self, const lane_revoke& order) {
   note_epoch(self->state, order.epoch);
   auto decision = self->state.table.revoke(order.where, order.epoch);
-  if (decision.what == lane_table::decision::kind::drain) stop_reading(self->state, decision.slot, self->clock().now());
+  if (decision.what == lane_table::decision::kind::drain) stop_reading(self, decision.slot);
 }
 
 void resume(ingest_pointer self) {
@@ -226,6 +267,24 @@ void abandon_overdue(ingest_pointer self) {
     auto from = first_unproduced(state, slot);
     state.ledger.abandon(slot, from);
     if (!state.batches.empty()) state.abandoned[slot] = from;
+  }
+}
+
+// Several versions may have come into force while a batch waited; nodes keep the last two. What was read after it goes
+// along, even where it is scored already: within a partition versions never go back (I4).
+void restamp_refused(ingest_pointer self) {
+  auto& state = self->state;
+  auto first = state.dispatch.refused(self->clock().now() - state.cfg.version_limit);
+  if (!first) return;
+  auto at = first->value - state.batches.front().seq.value;
+  if (state.batches[at].version == state.version) return;
+  state.ledger.restamp(*first, state.version);
+  for (; at < state.batches.size(); ++at) {
+    auto& batch = state.batches[at];
+    if (batch.version == state.version) continue;
+    batch.version = state.version;
+    batch.outcomes = {};
+    state.dispatch.again(batch.seq);
   }
 }
 
@@ -288,7 +347,7 @@ void report_if_due(ingest_pointer self) {
   state.report_now = false;
   state.next_report = now + state.cfg.report_interval;
   update_metrics(state, now);
-  self->send(state.owner, lane_state{make_report(state), make_counters(state), state.seen});
+  self->send(state.owner, lane_state{make_report(state, now), make_counters(state), state.seen});
 }
 
 } // namespace ingest_detail

@@ -84,6 +84,8 @@ row_rejection record_maker::judge(std::size_t row, const topic_partition& where)
     return {code, outcome.substr(0, std::min(nul, message_bytes_max)),
             outcome.substr(nul + 1).substr(0, message_bytes_max)};
   }
+  if (meta.null_key && sink_.needs_key(target::output))
+    return {rejection::unacceptable_record, {}, "the output topic is compacted and takes no record without a key"};
   auto most = sink_.record_bytes_max(target::output);
   auto least = outcome.size() + batch_->key(row).value_or("").size();
   if (least + output_headers_max <= most) return {}; // the rule: the headers need not be counted
@@ -105,7 +107,9 @@ std::size_t record_maker::output_headers(const topic_partition& where, std::int6
       char text[320];
       auto* end = fmt::format_to_n(text, sizeof text, "{}/{}/{}", where.topic, where.partition, offset).out;
       headers_.push_back({name, texts_.put({text, static_cast<std::size_t>(end - text)})});
-    } else if (name == "troupe.node")
+    } else if (name == "troupe.sha256")
+      headers_.push_back({name, *batch_->digest});
+    else if (name == "troupe.node")
       headers_.push_back({name, cfg_.node});
     else if (name == "troupe.lane")
       headers_.push_back({name, texts_.put_number(cfg_.lane)});

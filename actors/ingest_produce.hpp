@@ -58,7 +58,7 @@ public:
   /// Starts a list of records of this batch. REQUIRES: the batch is scored and outlives the list.
   void begin(const lane_batch& batch);
   /// Why the row is not predicted (code none: it is): what the lane sees itself comes first, then the scorer's outcome,
-  /// then the size of the prediction's record.
+  /// then whether the output topic takes the prediction's record.
   row_rejection judge(std::size_t row, const topic_partition& where);
   /// Adds a record, or none, for the row.
   void predict(std::size_t row, const topic_partition& where);

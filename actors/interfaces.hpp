@@ -86,6 +86,7 @@ struct lane_revoke {
 /// Stamp batches read from now on with this version.
 struct lane_version {
   model_version version;
+  std::string sha256{}; ///< of the model's content, hex
 };
 /// Stop reading all partitions (the pipeline was stopped by an operator or a bad row), or read on.
 struct lane_pause {
@@ -207,14 +208,17 @@ using coordinator_actor =
 // ---- dialer: TCP connections with a deadline
 // ----------------------------------------------------------------------------
 
-/// Connect to host:port and shake hands; answered with the door of the node there.
+/// Connect to host:port and shake hands; answered with the door of the node there. `until`: how long the caller waits.
 struct dial {
   std::string address;
+  steady_time until = steady_time::max();
 };
-/// Is anybody listening there? Answered without saying a word to whoever does.
+/// Is anybody listening there? Answered without saying a word to whoever does. `until`: how long the caller waits.
 struct probe {
   std::string address;
+  steady_time until = steady_time::max();
 };
+/// Refused: all addresses of the name refuse.
 enum class probe_answer { open, refused, silent };
 
 /// The DIALER: detached; CAF's own connect would block for minutes on a host that is gone.

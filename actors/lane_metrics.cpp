@@ -1,6 +1,7 @@
 #include "actors/lane_metrics.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -72,13 +73,15 @@ lane_metrics::lane_metrics(prometheus::Registry& registry, std::string pipeline,
       counter(registry, "troupe_batches_redispatched_total", "Batches sent to another scorer again", labels);
   late_ =
       counter(registry, "troupe_late_answers_total", "Answers dropped because the batch was dispatched again", labels);
+  stale_ = counter(registry, "troupe_stale_orders_total",
+                   "Grants and revocations passed over because a newer one was known", labels);
   credits_ = gauge(registry, "troupe_scorer_credits", "Batches that scorers would take now", labels);
   rows_inflight_ = gauge(registry, "troupe_rows_inflight", "Rows read and not yet produced", labels);
   bytes_inflight_ = gauge(registry, "troupe_bytes_inflight", "Bytes of the rows in flight", labels);
   rows_uncommitted_ = gauge(registry, "troupe_rows_uncommitted", "Rows read and not yet committed", labels);
   queued_ = gauge(registry, "troupe_batches_queued", "Batches that wait for a scorer", labels);
   inflight_ = gauge(registry, "troupe_batches_inflight", "Batches read and not yet produced", labels);
-  lag_max_ = gauge(registry, "records_lag_max", "Largest lag of the partitions held", labels);
+  lag_max_of_ = &BuildGauge().Name("records_lag_max").Help("Largest lag of the partitions held").Register(registry);
 }
 
 lane_metrics::version_children& lane_metrics::of(model_version version) {
@@ -126,6 +129,18 @@ void lane_metrics::set_lag(const topic_partition& where, std::int64_t rows) {
   if (!lag)
     lag = &lag_->Add({{"pipeline", pipeline_}, {"topic", where.topic}, {"partition", std::to_string(where.partition)}});
   lag->Set(static_cast<double>(rows));
+}
+
+void lane_metrics::set_lag_max(std::int64_t rows) {
+  if (!lag_max_) lag_max_ = &lag_max_of_->Add({{"pipeline", pipeline_}});
+  lag_max_->Set(static_cast<double>(rows));
+}
+
+void lane_metrics::lane_ended() {
+  set({});
+  for (auto& [where, lag] : lags_) lag_->Remove(lag);
+  lags_.clear();
+  if (lag_max_) lag_max_of_->Remove(std::exchange(lag_max_, nullptr));
 }
 
 void lane_metrics::forget(const topic_partition& where) {

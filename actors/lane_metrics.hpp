@@ -45,11 +45,14 @@ public:
   void observe(step what, model_version version, double seconds, std::uint64_t rows);
   void batch_redispatched(std::uint64_t batches) { redispatched_->Increment(static_cast<double>(batches)); }
   void late_answers(std::uint64_t answers) { late_->Increment(static_cast<double>(answers)); }
+  void stale_orders(std::uint64_t orders) { stale_->Increment(static_cast<double>(orders)); }
   void set(const gauges& now);
   /// Rows between the committed offset and the end of the log; forget() when the partition is released.
   void set_lag(const topic_partition& where, std::int64_t rows);
-  void set_lag_max(std::int64_t rows) { lag_max_->Set(static_cast<double>(rows)); }
+  void set_lag_max(std::int64_t rows);
   void forget(const topic_partition& where);
+  /// The lane has ended: what it had in hand is gone, and nobody knows its lags until the next one reports.
+  void lane_ended();
 
 private:
   struct version_children {
@@ -62,9 +65,11 @@ private:
   prometheus::Family<prometheus::Counter>* predicted_;
   prometheus::Family<prometheus::Histogram>* seconds_;
   prometheus::Family<prometheus::Gauge>* lag_;
+  prometheus::Family<prometheus::Gauge>* lag_max_of_;
   prometheus::Counter *rows_read_, *record_errors_, *records_skipped_, *dead_letters_, *dead_letter_failures_;
-  prometheus::Counter *redispatched_, *late_;
-  prometheus::Gauge *credits_, *rows_inflight_, *bytes_inflight_, *rows_uncommitted_, *queued_, *inflight_, *lag_max_;
+  prometheus::Counter *redispatched_, *late_, *stale_;
+  prometheus::Gauge *credits_, *rows_inflight_, *bytes_inflight_, *rows_uncommitted_, *queued_, *inflight_;
+  prometheus::Gauge* lag_max_ = nullptr; ///< null: not known
   std::array<prometheus::Counter*, model::rejection_count> rejected_{};
   std::map<model_version, version_children> versions_;
   std::map<topic_partition, prometheus::Gauge*> lags_;

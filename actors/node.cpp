@@ -111,6 +111,13 @@ void read_control(self_ptr self) {
 void read_leases(self_ptr self) {
   auto& s = self->state;
   if (!s.parts.lease) return;
+  if (auto lost = s.parts.lease->lost()) {
+    auto why = "without the lease topic nobody notices that the coordinator is gone: " + lost->message +
+               "; start the nodes again, they make it anew";
+    spdlog::critical("the lease topic is lost: {}", why);
+    stop(self, make_error(node_exit::control_lost, why));
+    return;
+  }
   lease_news news;
   s.parts.lease->poll(news.records);
   news.caught_up = s.parts.lease->caught_up();
@@ -157,6 +164,7 @@ void go_on_leaving(self_ptr self) {
 void tick(self_ptr self) {
   auto& s = self->state;
   s.parts.pulse->last_tick_ns = std::chrono::steady_clock::now().time_since_epoch().count();
+  s.may_open_lane = true;
   read_control(self);
   read_leases(self);
   watch_kafka(self);
@@ -165,6 +173,7 @@ void tick(self_ptr self) {
   keep_lanes(self);
   introduce_scorers(self);
   measure_rates(self);
+  count_treated(self);
   s.parts.pulse->ready = s.cluster.is_member(s.cfg.self) && models_ready(self) && !s.leaving && !s.kafka_lost;
   if (s.report_due || now(self) >= s.next_report) send_report(self);
   go_on_leaving(self);

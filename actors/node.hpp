@@ -22,10 +22,12 @@
 #include <string>
 #include <vector>
 
+#include "actors/feature_metrics.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/scorer.hpp"
 #include "cluster/cluster_state.hpp"
 #include "cluster/membership.hpp"
+#include "cluster/respawn.hpp"
 
 namespace troupe {
 
@@ -64,6 +66,7 @@ struct node_parts {
   std::vector<scorer_actor> scorers;
   std::shared_ptr<scorer_totals> totals = std::make_shared<scorer_totals>();
   std::shared_ptr<node_pulse> pulse = std::make_shared<node_pulse>();
+  std::shared_ptr<feature_metrics> features; ///< may be null
   /// Opens the lane of a pipeline as this generation.
   std::function<result<ingest_actor>(const std::string& pipeline, generation_id generation, lane_owner_actor owner)>
       spawn_lane;
@@ -72,7 +75,8 @@ struct node_parts {
 };
 
 /// Exit reasons of the node actor, as codes of the error category "troupe".
-enum class node_exit : std::uint8_t { left = 1, removed, refused, control_lost };
+/// control_lost: the control topic, or the lease topic, is gone.
+enum class node_exit : std::uint8_t { left = 1, removed, refused, control_lost, colleague_lost };
 caf::error make_error(node_exit code, const std::string& why);
 
 struct node_state {
@@ -86,6 +90,8 @@ struct node_state {
     steady_time next_dial{};
     milliseconds backoff{0};
     bool introduced = false; ///< our scorers have been offered to it
+    /// Its scorers that introduced themselves before it answered our hello
+    std::vector<scorer_up> early;
   };
   struct local_model {
     model_report report;
@@ -100,7 +106,7 @@ struct node_state {
     std::optional<lane_state> last;
     std::string problem; ///< why the last one ended
     steady_time respawn_at{};
-    milliseconds backoff{0};
+    respawn_guard respawn;
   };
 
   node_setup cfg;
@@ -116,10 +122,12 @@ struct node_state {
   admin_actor admin;
   std::mt19937_64 random;
   bool kafka_lost = false;
-  bool leaving = false, drained = false;
+  bool leaving = false, drained = false, ended = false;
+  bool may_open_lane = true; ///< one a tick: opening the clients of a lane takes a while
   steady_time leave_by{};
   bool report_due = false;
   steady_time next_report{};
+  steady_time next_count{}; ///< of treated features
   std::uint64_t reports = 0;
   steady_time started{};
   struct rate_sample {

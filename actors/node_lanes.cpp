@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -8,23 +6,22 @@
 namespace troupe::node_walk {
 namespace {
 
-constexpr milliseconds backoff_first{100}, backoff_max{5'000};
-
-void put_off(self_ptr self, node_state::lane& lane) {
-  lane.backoff = std::clamp(lane.backoff * 2, backoff_first, backoff_max);
-  lane.respawn_at = now(self) + lane.backoff;
-}
-
 /// A lane has ended, or was made to. The generation that is reported now is nobody's: it says that the last one holds
 /// nothing any more, and whatever is granted to it before the next lane opens is void.
 void close(self_ptr self, node_state::lane& lane, const std::string& why) {
   lane.actor = nullptr;
   ++lane.generation.value;
   lane.grants.clear();
+  auto held = lane.last ? std::move(lane.last->report.holding) : std::vector<held_partition>{};
+  lane.respawn_at = now(self) + lane.respawn.died(held);
   lane.last.reset();
   lane.problem = why;
-  put_off(self, lane);
   self->state.report_due = true;
+}
+
+lane_version lane_version_of(self_ptr self, const node_pipeline& pipeline, model_version version) {
+  auto* model = self->state.cluster.find_model(pipeline.model, version);
+  return {version, model ? model->record.where.sha256 : ""};
 }
 
 void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) {
@@ -39,7 +36,7 @@ void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) 
   lane.actor = *opened;
   lane.problem.clear();
   self->monitor(lane.actor);
-  self->send(lane.actor, lane_version{version});
+  self->send(lane.actor, lane_version_of(self, pipeline, version));
   if (!s.cluster.pipeline_running(pipeline.name)) self->send(lane.actor, lane_pause{true, control_offset{-1}});
   for (auto& [key, scorer] : s.scorers) self->send(lane.actor, scorer);
   s.report_due = true;
@@ -59,16 +56,20 @@ node_state::lane* meant_for(self_ptr self, const partition_key& which, const par
 
 void keep_lanes(self_ptr self) {
   auto& s = self->state;
-  if (!s.cfg.has_role("ingest") || s.leaving || s.kafka_lost || !s.cluster.is_member(s.cfg.self)) return;
+  if (!s.cfg.has_role("ingest") || s.leaving || s.ended || s.kafka_lost || !s.cluster.is_member(s.cfg.self)) return;
   for (auto& pipeline : s.cfg.pipelines) {
     auto version = version_in_force(self, pipeline);
     if (!version || !has_plan(self, pipeline, *version)) continue;
     auto& lane = s.lanes[pipeline.name];
-    if (!lane.actor && now(self) >= lane.respawn_at) spawn(self, pipeline, *version);
+    if (lane.actor || now(self) < lane.respawn_at || !s.may_open_lane) continue;
+    s.may_open_lane = false;
+    spawn(self, pipeline, *version);
   }
 }
 
 void obey(self_ptr self, const news::granted& grant) {
+  if (auto known = self->state.lanes.find(grant.which.pipeline); known != self->state.lanes.end())
+    known->second.respawn.granted(grant.which.where, grant.how.offset, grant.how.node == self->state.cfg.self);
   auto* lane = meant_for(self, grant.which, grant.how);
   if (!lane) return;
   lane->grants[grant.which.where] = grant.how.at;
@@ -92,7 +93,7 @@ void obey(self_ptr self, const news::alias_changed& change) {
     spdlog::info("pipeline {}: {}@{} is in force", pipeline.name, change.model, change.version.value);
     auto lane = self->state.lanes.find(pipeline.name);
     if (lane != self->state.lanes.end() && lane->second.actor)
-      self->send(lane->second.actor, lane_version{change.version});
+      self->send(lane->second.actor, lane_version_of(self, pipeline, change.version));
   }
 }
 
@@ -106,6 +107,18 @@ void obey(self_ptr self, const news::pipeline_changed& change) {
     self->send(lane->second.actor, lane_pause{!change.how.running, change.how.at});
 }
 
+namespace {
+
+/// Alarms are in the log as well as in the status.
+void tell_problem(const std::string& pipeline, const std::string& problem) {
+  if (problem.empty())
+    spdlog::info("pipeline {}: its problem here is over", pipeline);
+  else
+    spdlog::error("pipeline {}: {}", pipeline, problem);
+}
+
+} // namespace
+
 void heard_lane(self_ptr self, const lane_state& state) {
   auto lane = self->state.lanes.find(state.report.pipeline);
   if (lane == self->state.lanes.end() || lane->second.generation != state.report.generation || !lane->second.actor)
@@ -116,16 +129,14 @@ void heard_lane(self_ptr self, const lane_state& state) {
     for (auto& partition : s.report.holding) all.push_back(partition.where);
     return all;
   };
-  bool changed = !known.last || held(*known.last) != held(state) ||
-                 known.last->report.problem != state.report.problem ||
+  const std::string before = known.last ? known.last->report.problem : "";
+  if (before != state.report.problem) tell_problem(state.report.pipeline, state.report.problem);
+  bool changed = !known.last || held(*known.last) != held(state) || before != state.report.problem ||
                  known.last->report.stopped_by_row != state.report.stopped_by_row;
   known.last = state;
   // What the lane has seen is told by its own list; only what is still in its mailbox is added to it.
   std::erase_if(known.grants, [&](auto& grant) { return grant.second <= state.seen; });
-  // A lane that has committed works; one that only holds something may fail again at its first record.
-  auto has_committed = [](const held_partition& partition) { return partition.committed >= 0; };
-  if (std::any_of(state.report.holding.begin(), state.report.holding.end(), has_committed))
-    known.backoff = milliseconds{0};
+  known.respawn.alive(state.report.holding);
   if (changed) self->state.report_due = true;
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr milliseconds load_limit{180'000};
 constexpr milliseconds load_retry{1'000};
+constexpr milliseconds count_interval{1'000}; // of the counters of treated features
 
 using plan_ptr = std::shared_ptr<const model::scoring_plan>;
 
@@ -105,6 +106,14 @@ void keep_models(self_ptr self) {
       for (auto& scorer : s.parts.scorers) self->send(scorer, drop_plan{pipeline, it->first.second});
     it = s.models.erase(it);
   }
+}
+
+void count_treated(self_ptr self) {
+  auto& s = self->state;
+  if (!s.parts.features || now(self) < s.next_count) return;
+  s.next_count = now(self) + count_interval;
+  for (auto& [key, model] : s.models)
+    for (auto& [pipeline, plan] : model.plans) s.parts.features->look_at(pipeline, key.first, key.second, plan);
 }
 
 std::string why_not_fit(self_ptr self, const fit_check& check) {

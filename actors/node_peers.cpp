@@ -9,6 +9,7 @@ namespace {
 
 constexpr milliseconds dial_limit{3'000}, hello_limit{2'000};
 constexpr milliseconds backoff_first{100}, backoff_max{1'000};
+constexpr std::size_t early_offers_max = 1024; // as many as a node can have
 
 /// The next try, with jitter, since two nodes that dial each other at the same moment can lose both connections.
 void put_off(self_ptr self, node_state::peer& peer) {
@@ -30,6 +31,16 @@ peer_hello own_hello(self_ptr self) {
   return {protocol_version, cfg.cluster, cfg.fingerprint, cfg.self, cfg.address, {}};
 }
 
+/// Whoever claims to be a scorer of a node has to be in the process that its door is in.
+bool is_of(const node_state::peer& peer, const scorer_up& up) {
+  return peer.door && peer.node == up.key.node && peer.door->node() == up.handle->node();
+}
+
+void use(self_ptr self, const scorer_up& up) {
+  self->state.scorers[up.key] = up;
+  tell_lanes(self, up);
+}
+
 void connected(self_ptr self, const node_ref& node, const std::string& address, door_actor door) {
   auto& peer = self->state.peers[node.name];
   if (peer.door && peer.door != door) forget_peer(self, node.name);
@@ -42,6 +53,8 @@ void connected(self_ptr self, const node_ref& node, const std::string& address, 
   self->monitor(door);
   self->state.report_due = true;
   spdlog::info("peer {} connected at {}", to_string(node), address);
+  for (auto& up : std::exchange(fresh.early, {}))
+    if (is_of(fresh, up)) use(self, up);
   introduce_scorers(self);
 }
 
@@ -68,10 +81,11 @@ void say_hello(self_ptr self, const std::string& name, const std::string& addres
 
 void start_dial(self_ptr self, const node_ref& node, const std::string& address) {
   auto& peer = self->state.peers[node.name];
-  peer.node = node;
-  peer.address = address;
   if (peer.door || peer.dialing || now(self) < peer.next_dial) return;
+  peer.node = node; // a connected one has said itself who it is
+  peer.address = address;
   peer.dialing = true;
+  peer.early.clear();
   auto failed = [=](bool refused, const std::string& why) {
     auto& target = self->state.peers[node.name];
     target.dialing = false;
@@ -79,7 +93,7 @@ void start_dial(self_ptr self, const node_ref& node, const std::string& address)
     spdlog::debug("node {}: {}", to_string(node), why);
     if (refused) tell_refused(self, node);
   };
-  self->request(self->state.parts.dialer, dial_limit, dial{address})
+  self->request(self->state.parts.dialer, dial_limit, dial{address, now(self) + dial_limit})
       .then(
           [=](const dialed& done) {
             if (!done.door) return failed(done.refused, done.why);
@@ -130,9 +144,13 @@ caf::result<peer_hello> welcome(self_ptr self, const peer_hello& hello) {
 
 void take_offer(self_ptr self, const scorer_offer& offer) {
   scorer_up up{{offer.node, offer.index}, caf::actor_cast<scorer_actor>(self->current_sender()), false};
-  if (!up.handle) return;
-  self->state.scorers[up.key] = up;
-  tell_lanes(self, up);
+  auto peer = self->state.peers.find(offer.node.name);
+  if (!up.handle || peer == self->state.peers.end()) return;
+  if (is_of(peer->second, up)) return use(self, up);
+  // The peer's scorers can be faster than its answer to our hello. Any other offer is a stranger's, or of a connection
+  // that is gone: after the next hello it comes again.
+  if (peer->second.dialing && !peer->second.door && peer->second.early.size() < early_offers_max)
+    peer->second.early.push_back(up);
 }
 
 void forget_peer(self_ptr self, const std::string& name) {
@@ -164,7 +182,7 @@ bool lost_door(self_ptr self, const caf::actor_addr& door) {
   found->second.next_dial = now(self);
   // Nobody there any more, or only the connection broken? A closed port answers at once; silence does not count as
   // death.
-  self->request(s.parts.dialer, dial_limit, probe{address})
+  self->request(s.parts.dialer, dial_limit, probe{address, now(self) + dial_limit})
       .then(
           [=](probe_answer answer) {
             if (answer == probe_answer::refused) tell_refused(self, node);

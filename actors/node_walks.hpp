@@ -1,6 +1,8 @@
 #pragma once
 // INTERNAL to the node actor: what its files ask of each other. All run inside the actor.
 
+#include <utility>
+
 #include "actors/node.hpp"
 
 namespace troupe::node_walk {
@@ -24,6 +26,8 @@ bool coordinates_here(self_ptr self);
 // ---- node_models.cpp
 /// Loads what the log wants loaded, drops what it does not.
 void keep_models(self_ptr self);
+/// Now and then, tells the metrics how often features were treated.
+void count_treated(self_ptr self);
 /// Why a model that is being pushed would fit no pipeline of its name; empty: it fits.
 std::string why_not_fit(self_ptr self, const fit_check& check);
 /// The version in force of a pipeline's model; nullopt: none yet.
@@ -33,7 +37,7 @@ bool has_plan(self_ptr self, const node_pipeline& pipeline, model_version versio
 bool models_ready(self_ptr self);
 
 // ---- node_lanes.cpp
-/// Spawns lanes that can run, ends those that can't.
+/// Spawns lanes that can run, at most one a tick.
 void keep_lanes(self_ptr self);
 void obey(self_ptr self, const news::granted& grant);
 void obey(self_ptr self, const news::revoked& revoke);
@@ -60,6 +64,7 @@ inline steady_time now(self_ptr self) { return self->clock().now(); }
 
 /// The end of the node actor. Its lanes end with it: nobody could take a partition from them any more.
 inline void stop(self_ptr self, caf::error why) {
+  if (std::exchange(self->state.ended, true)) return;
   end_lanes(self, "the node stops");
   self->quit(std::move(why));
 }

@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 namespace troupe {
 namespace {
@@ -25,6 +26,26 @@ int give_passphrase(char* buffer, int size, int, void* passphrase) {
   return static_cast<int>(length);
 }
 
+/// What the other side of a connection will find: does the certificate lead to the CA, and is every one on the way
+/// valid today?
+result<void> check_chain(SSL_CTX* context, const tls_files& files, int purpose, const char* role) {
+  std::unique_ptr<X509_STORE_CTX, void (*)(X509_STORE_CTX*)> check{X509_STORE_CTX_new(), X509_STORE_CTX_free};
+  STACK_OF(X509)* between = nullptr;
+  SSL_CTX_get0_chain_certs(context, &between);
+  if (!check || X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(context), SSL_CTX_get0_certificate(context),
+                                    between) != 1)
+    return refuse("certificate", files.certificate);
+  X509_STORE_CTX_set_purpose(check.get(), purpose);
+  if (X509_verify_cert(check.get()) == 1) return {};
+  std::array<char, 256> subject{};
+  if (auto* at = X509_STORE_CTX_get_current_cert(check.get()))
+    X509_NAME_oneline(X509_get_subject_name(at), subject.data(), subject.size());
+  return fail(errc::invalid, "node.tls.certificate: " + files.certificate + " is not one that nodes with node.tls.ca " +
+                                 files.ca + " accept from a " + role + ": " +
+                                 X509_verify_cert_error_string(X509_STORE_CTX_get_error(check.get())) + " (" +
+                                 subject.data() + ")");
+}
+
 } // namespace
 
 result<void> check_tls_files(const tls_files& files) {
@@ -37,12 +58,9 @@ result<void> check_tls_files(const tls_files& files) {
     return refuse("key", files.key);
   if (SSL_CTX_check_private_key(context.get()) != 1) return refuse("key", files.key);
   if (SSL_CTX_load_verify_locations(context.get(), files.ca.c_str(), nullptr) != 1) return refuse("ca", files.ca);
-  auto* certificate = SSL_CTX_get0_certificate(context.get());
-  if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
-    return fail(errc::invalid, "node.tls.certificate: " + files.certificate + " is not valid yet");
-  if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
-    return fail(errc::invalid, "node.tls.certificate: " + files.certificate + " has expired");
-  return {};
+  // A node is both: it dials others, and is dialled.
+  auto as_server = check_chain(context.get(), files, X509_PURPOSE_SSL_SERVER, "server");
+  return as_server ? check_chain(context.get(), files, X509_PURPOSE_SSL_CLIENT, "client") : as_server;
 }
 
 } // namespace troupe

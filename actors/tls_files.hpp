@@ -13,7 +13,7 @@ struct tls_files {
 };
 
 /// The certificate, its key (opened with the passphrase) and the CA file are there, belong together, and are valid
-/// today.
+/// today: key to certificate, certificate to CA by way of the others in its file, as a server and as a client.
 result<void> check_tls_files(const tls_files& files);
 
 } // namespace troupe

@@ -1,5 +1,6 @@
 #include "cli/command.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "config/load.hpp"
+#include "model/text.hpp"
 
 namespace troupe::cli {
 
@@ -19,6 +21,12 @@ int failed(const std::string& why) {
 }
 
 int failed(const error& why) { return failed(why.message); }
+
+result<void> check_plain(const std::string& name) {
+  const auto plain = [](char c) { return c >= ' ' && c < 0x7F && c != '"' && c != '\\'; };
+  if (std::all_of(name.begin(), name.end(), plain)) return {};
+  return fail(errc::invalid, model::quoted(name) + " is no name: it has characters that no name has");
+}
 
 void kafka_options::add_to(CLI::App& command) {
   auto* file =

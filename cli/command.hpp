@@ -35,6 +35,10 @@ void add_config_command(CLI::App& app, run_fn& chosen);
 int failed(const error& why);
 int failed(const std::string& why);
 
+/// A name given on the command line, as it may stand in a message and in JSON. Fails (errc::invalid) where it has
+/// control characters, quotes or backslashes, or is not ASCII; nothing in a cluster has such a name.
+result<void> check_plain(const std::string& name);
+
 /// --config FILE [--set a.b=c], or --bootstrap HOST:PORT: how a command finds Kafka.
 struct kafka_options {
   std::string config_file, bootstrap;

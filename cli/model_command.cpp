@@ -1,4 +1,4 @@
-// troupe model push|list|show|promote|rollback: versions of models in the running cluster.
+// troupe model push|list|show|promote|rollback: versions of models in the running cluster. Of files: model_file.cpp.
 
 #include <charconv>
 #include <cstdio>
@@ -15,6 +15,7 @@
 #include <rapidjson/writer.h>
 
 #include "cli/admin_client.hpp"
+#include "cli/model_file.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -39,6 +40,7 @@ struct model_reference {
 
 /// "games@2"
 result<model_reference> split_reference(const std::string& text) {
+  if (auto ok = check_plain(text); !ok) return tl::make_unexpected(ok.error());
   auto at = text.find('@');
   model_reference reference{text.substr(0, at), 0};
   if (at == std::string::npos) return fail(errc::invalid, "'" + text + "': say which version, as in " + text + "@2");
@@ -58,6 +60,8 @@ std::string begin_body(const options& opts, std::size_t bytes) {
   json.StartObject();
   json.Key("name");
   json.String(opts.name.c_str());
+  json.Key("alias");
+  json.String(opts.alias.c_str());
   json.Key("bytes");
   json.Uint64(bytes);
   json.Key("features");
@@ -141,6 +145,8 @@ int wait_until_live(admin_client& client, const options& opts, const model_refer
 }
 
 int push(const options& opts) {
+  for (const std::string& name : {opts.name, opts.alias})
+    if (auto ok = check_plain(name); !ok) return failed(ok.error());
   std::ifstream in{opts.file, std::ios::binary};
   if (!in) return failed(fmt::format("{}: {}", opts.file, std::strerror(errno)));
   std::vector<char> content{std::istreambuf_iterator<char>{in}, {}};
@@ -195,6 +201,7 @@ int list(const options& opts) {
 }
 
 int show(const options& opts) {
+  if (is_model_file(opts.reference)) return show_model_file(opts.reference, opts.json);
   auto which = split_reference(opts.reference);
   if (!which) return failed(which.error());
   auto client = admin_client::connect(opts.cluster);
@@ -209,6 +216,8 @@ int show(const options& opts) {
 
 /// version 0: back to the previous one.
 int set_alias(const options& opts, const std::string& name, std::uint32_t version) {
+  for (const std::string& given : {name, opts.alias})
+    if (auto ok = check_plain(given); !ok) return failed(ok.error());
   auto client = admin_client::connect(opts.cluster);
   if (!client) return failed(client.error());
   auto done = (*client)->ask("model.alias",
@@ -225,6 +234,16 @@ int set_alias(const options& opts, const std::string& name, std::uint32_t versio
 int promote(const options& opts) {
   auto which = split_reference(opts.reference);
   return which ? set_alias(opts, which->name, which->version) : failed(which.error());
+}
+
+void add_bench(CLI::App& command, run_fn& chosen) {
+  auto bench = std::make_shared<bench_options>();
+  auto* sub = command.add_subcommand("bench", "How long a model file takes a row, at batches of 1, 64 and 1024");
+  sub->add_option("file", bench->path, "Model file")->required();
+  sub->add_option("--rows", bench->rows, "Rows to score, one JSON object a line; made up unless given");
+  sub->add_option("--seconds", bench->seconds, "Time spent on each batch size")->capture_default_str();
+  sub->add_flag("--json", bench->json, "Print JSON");
+  sub->callback([bench, &chosen] { chosen = [bench] { return bench_model_file(*bench); }; });
 }
 
 } // namespace
@@ -252,7 +271,10 @@ void add_model_command(CLI::App& app, run_fn& chosen) {
       ->delimiter(',');
   add_waiting(push_sub);
   add("list", "Every version, its aliases, and the nodes that have it", list);
-  add("show", "All about one version", show)->add_option("model", opts->reference, "As games@2")->required();
+  add("show", "All about one version, or about a model file", show)
+      ->add_option("model", opts->reference, "As games@2, or a file")
+      ->required();
+  add_bench(*command, chosen);
   auto* promote_sub = add("promote", "Make a version live", promote);
   promote_sub->add_option("model", opts->reference, "As games@2")->required();
   add_waiting(promote_sub);

@@ -106,6 +106,12 @@ result<node_surroundings> look_around(kafka::topic_admin& admin, const config::c
       around.topics[topic] = *limits;
     }
     auto& letters = pipeline.errors.dead_letter_topic;
+    if (!letters.empty())
+      if (auto good = kafka::check_dead_letter_topic(letters, around.topics[letters]); !good)
+        return fail(good.error().code, fmt::format("pipeline {}: {}", pipeline.name, good.error().message));
+    if (around.topics[pipeline.topic].compacted)
+      spdlog::warn("pipeline {}: topic {} is compacted, so rows without a key become dead letters UNACCEPTABLE_RECORD",
+                   pipeline.name, pipeline.topic);
     for (auto& topic : pipeline.subscribe)
       if (!letters.empty() && around.topics[letters].max_message_bytes < around.topics[topic].max_message_bytes)
         spdlog::warn("pipeline {}: dead letters of {} may be cut: max.message.bytes is {} there and {} in {}",

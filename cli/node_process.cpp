@@ -1,9 +1,11 @@
 #include "cli/node_process.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -38,8 +40,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A stuck actor or client must not keep a stopped node alive.
-constexpr auto stop_limit = 15s;
+/// A stuck actor or client must not keep a stopped node alive. One that is to join again has more time: at the end of
+/// the limit the process exits, and only a supervisor would bring it back. It covers a row of calls of the clerk.
+constexpr auto stop_limit = 15s, rejoin_limit = 40s;
 
 std::uint64_t random_number() {
   std::random_device device;
@@ -132,6 +135,8 @@ struct life {
   std::shared_ptr<prometheus::Registry> metrics;
   std::shared_ptr<node_pulse> pulse;
   troupe_of_actors actors;
+  /// Ends the transfers of the librarian, which may take a minute
+  std::shared_ptr<std::atomic<bool>> stopping = std::make_shared<std::atomic<bool>>(false);
 };
 
 result<void> spawn_coordinator(caf::actor_system& system, life& own) {
@@ -153,6 +158,13 @@ result<void> spawn_coordinator(caf::actor_system& system, life& own) {
   return {};
 }
 
+/// Counts while the machine is suspended, which the steady clock does not. Only differences mean anything.
+mono_time boot_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return mono_time{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+}
+
 /// What opens the lane of a pipeline; called by the node actor, each time with a new generation.
 auto lane_opener(caf::actor_system& system, life& own) {
   auto& around = own.around;
@@ -167,6 +179,7 @@ auto lane_opener(caf::actor_system& system, life& own) {
   std::map<std::string, std::pair<lane_topics, ingest_config>> lanes;
   for (auto& pipeline : own.cfg.pipelines) {
     auto config = ingest_config_of(own.cfg, pipeline);
+    config.guard_clock = boot_time;
     config.metrics = std::make_shared<lane_metrics>(*own.metrics, pipeline.name, pipeline.model);
     lanes[pipeline.name] = {lane_topics_of(pipeline), config};
   }
@@ -191,7 +204,7 @@ result<void> spawn_all(caf::actor_system& system, life& own, std::shared_ptr<nod
   a.dialer = parts->dialer = system.spawn<caf::detached>(dialer, dialer_config{500ms, 2000ms, cfg.node.tls.enabled()});
   auto wait = own.around.embedded ? kafka::fetch_wait_embedded : kafka::fetch_wait_default;
   auto store = std::make_shared<std::unique_ptr<model_store>>(
-      kafka::make_model_store(cfg.kafka, cfg.cluster.name, admin_config{}.model_bytes_max, wait));
+      kafka::make_model_store(cfg.kafka, cfg.cluster.name, admin_config{}.model_bytes_max, wait, own.stopping));
   a.librarian = parts->librarian = system.spawn<caf::detached>(librarian, store);
   if (cfg.node.has_role("coordinator"))
     if (auto spawned = spawn_coordinator(system, own); !spawned) return spawned;
@@ -203,6 +216,7 @@ result<void> spawn_all(caf::actor_system& system, life& own, std::shared_ptr<nod
     for (std::uint32_t i = 0; i < cfg.node.scorers; ++i)
       a.scorers.push_back(system.spawn<caf::detached>(scorer, scorer_config{i, steady_ns, parts->totals}));
   parts->scorers = a.scorers;
+  parts->features = std::make_shared<feature_metrics>(*own.metrics);
   if (cfg.node.has_role("ingest")) parts->spawn_lane = lane_opener(system, own);
   parts->spawn_admin = [&system, &own](node_actor node) {
     admin_config admin_cfg;
@@ -261,6 +275,8 @@ result<node_end> end_of(caf::actor_system& system, const caf::error& why) {
     return fail(errc::conflict, why.context().get_as<std::string>(0));
   case node_exit::control_lost:
     break;
+  case node_exit::colleague_lost:
+    return fail(errc::internal, why.context().get_as<std::string>(0));
   }
   return fail(errc::unavailable, why.context().get_as<std::string>(0));
 }
@@ -293,11 +309,11 @@ result<node_end> watch(caf::actor_system& system, caf::scoped_actor& self, life&
 /// Ends the process if the rest of the shutdown takes too long.
 class shutdown_watchdog {
 public:
-  explicit shutdown_watchdog(int exit_code)
-      : thread_([this, exit_code] {
+  shutdown_watchdog(int exit_code, std::chrono::seconds limit)
+      : thread_([this, exit_code, limit] {
         std::unique_lock lock{mutex_};
-        if (done_signal_.wait_for(lock, stop_limit, [this] { return done_; })) return;
-        spdlog::critical("stopping takes longer than {} s: the process ends without waiting", stop_limit.count());
+        if (done_signal_.wait_for(lock, limit, [this] { return done_; })) return;
+        spdlog::critical("stopping takes longer than {} s: the process ends without waiting", limit.count());
         spdlog::shutdown();
         std::_Exit(exit_code);
       }) {}
@@ -365,7 +381,9 @@ result<node_end> run_node(const config::config& cfg, const node_surroundings& ar
     } else {
       outcome = tl::make_unexpected(ready.error());
     }
-    watchdog.emplace(outcome && *outcome == node_end::left ? 0 : 1);
+    bool left = outcome && *outcome == node_end::left, rejoins = outcome && *outcome == node_end::removed;
+    watchdog.emplace(left ? 0 : 1, rejoins ? rejoin_limit : stop_limit);
+    *own.stopping = true;
     http.reset();
     stop_all(self, own.actors);
     parts->reset();

@@ -15,8 +15,7 @@ struct options {
 };
 
 int resume(const options& opts) {
-  if (opts.name.find_first_of("\"\\") != std::string::npos)
-    return failed("'" + opts.name + "' is not the name of a pipeline");
+  if (auto ok = check_plain(opts.name); !ok) return failed(ok.error());
   auto client = admin_client::connect(opts.cluster);
   if (!client) return failed(client.error());
   auto done = (*client)->ask("pipeline.resume", fmt::format(R"({{"name":"{}"}})", opts.name), std::chrono::seconds(30));

@@ -1,17 +1,21 @@
-// troupe score: the walk of a row without Kafka and without a cluster, on JSON lines; the code is what the scorer
-// actors run.
+// troupe score: the walk of a row without Kafka and without a cluster, on JSON lines or CSV; the code is what the
+// scorer actors run.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <sstream>
+#include <set>
+
+#include <sys/stat.h>
 
 #include <fmt/format.h>
 
 #include "cli/command.hpp"
+#include "cli/csv_rows.hpp"
 #include "model/scoring.hpp"
 
 namespace troupe::cli {
@@ -20,7 +24,7 @@ namespace {
 struct options {
   std::string model_file, rows_file, rejects_file;
   std::vector<std::string> features, carry;
-  bool only_prediction = false;
+  bool only_prediction = false, csv = false;
 };
 
 constexpr std::size_t batch_rows = 1024;
@@ -90,33 +94,85 @@ private:
   model::outcome_block outcomes_;
 };
 
-int score_lines(line_scorer& scorer, std::FILE* in) {
-  std::vector<char> buffer(read_bytes);
-  std::string rest;
-  auto begun = std::chrono::steady_clock::now();
-  while (auto got = std::fread(buffer.data(), 1, buffer.size(), in)) {
-    std::string_view chunk{buffer.data(), got};
+/// Complete lines out of pieces of a file.
+class line_splitter {
+public:
+  explicit line_splitter(line_scorer& scorer)
+      : scorer_(scorer) {}
+  result<void> feed(std::string_view chunk) {
     for (std::size_t newline; (newline = chunk.find('\n')) != std::string_view::npos;
          chunk.remove_prefix(newline + 1)) {
-      if (rest.empty()) {
-        scorer.line(chunk.substr(0, newline));
+      if (rest_.empty()) {
+        scorer_.line(chunk.substr(0, newline));
       } else {
-        rest += chunk.substr(0, newline);
-        scorer.line(rest);
-        rest.clear();
+        rest_ += chunk.substr(0, newline);
+        scorer_.line(rest_);
+        rest_.clear();
       }
     }
-    rest += chunk;
-    if (on_terminal()) fmt::print(stderr, "\r{} rows", scorer.rows);
+    rest_ += chunk;
+    return {};
   }
-  if (!rest.empty()) scorer.line(rest);
+  result<void> finish() {
+    if (!rest_.empty()) scorer_.line(rest_);
+    return {};
+  }
+
+private:
+  line_scorer& scorer_;
+  std::string rest_;
+};
+
+/// How far a run has come, on a terminal: rows, and the share of the file where its size is known.
+class progress {
+public:
+  explicit progress(std::FILE* in)
+      : begun_(std::chrono::steady_clock::now()) {
+    struct stat about {};
+    if (fstat(fileno(in), &about) == 0 && S_ISREG(about.st_mode)) bytes_all_ = static_cast<double>(about.st_size);
+  }
+  void show(std::uint64_t rows, std::size_t more_bytes) {
+    bytes_ += static_cast<double>(more_bytes);
+    if (!on_terminal()) return;
+    if (bytes_all_ > 0)
+      fmt::print(stderr, "\r{} rows, {:.0f} %, {:.0f} rows/s ", rows, 100 * bytes_ / bytes_all_, rate(rows));
+    else
+      fmt::print(stderr, "\r{} rows, {:.0f} rows/s ", rows, rate(rows));
+  }
+  void end(std::uint64_t rows) const {
+    if (on_terminal()) fmt::print(stderr, "\r\033[K{} rows in {:.2f} s, {:.0f} rows/s\n", rows, seconds(), rate(rows));
+  }
+
+private:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count(); }
+  double rate(std::uint64_t rows) const { return static_cast<double>(rows) / std::max(seconds(), 1e-9); }
+
+  std::chrono::steady_clock::time_point begun_;
+  double bytes_ = 0, bytes_all_ = 0;
+};
+
+/// `reader`: line_splitter or csv_rows.
+template <class Reader> int score_file(line_scorer& scorer, Reader reader, std::FILE* in) {
+  std::vector<char> buffer(read_bytes);
+  progress shown{in};
+  while (auto got = std::fread(buffer.data(), 1, buffer.size(), in)) {
+    if (auto ok = reader.feed({buffer.data(), got}); !ok) return failed(ok.error());
+    shown.show(scorer.rows, got);
+  }
+  if (std::ferror(in) != 0) return failed(fmt::format("can't read the rows: {}", std::strerror(errno)));
+  if (auto ok = reader.finish(); !ok) return failed(ok.error());
   scorer.flush();
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  if (on_terminal())
-    fmt::print(stderr, "\r{} rows in {:.2f} s, {:.0f} rows/s\n", scorer.rows, seconds,
-               static_cast<double>(scorer.rows) / seconds);
+  shown.end(scorer.rows);
   if (scorer.rejected > 0) fmt::print(stderr, "troupe: {} of {} rows were rejected\n", scorer.rejected, scorer.rows);
   return 0;
+}
+
+std::set<std::string> text_features(const model::loaded_model& model, const std::vector<std::string>& names) {
+  std::set<std::string> texts;
+  for (std::size_t i = 0; i < model.features.size(); ++i)
+    if (model.features[i].type == model::feature_type::text)
+      texts.insert(i < names.size() ? names[i] : model.features[i].name);
+  return texts;
 }
 
 int run(const options& opts) {
@@ -136,7 +192,12 @@ int run(const options& opts) {
   auto rejects = open(opts.rejects_file, "wb", stderr);
   if (!rejects) return failed(rejects.error());
   line_scorer scorer{*plan, stdout, rejects->get()};
-  int code = score_lines(scorer, in->get());
+  const bool csv = opts.csv || opts.rows_file.ends_with(".csv");
+  int code = csv ? score_file(scorer,
+                              csv_rows{text_features(**loaded, opts.features),
+                                       [&](std::string_view row) { scorer.line(row); }},
+                              in->get())
+                 : score_file(scorer, line_splitter{scorer}, in->get());
   if (std::fflush(stdout) != 0) return failed(fmt::format("can't write the predictions: {}", std::strerror(errno)));
   return code;
 }
@@ -145,10 +206,12 @@ int run(const options& opts) {
 
 void add_score_command(CLI::App& app, run_fn& chosen) {
   auto* command =
-      app.add_subcommand("score", "Score JSON lines from a file or stdin: no Kafka, no cluster, the same code");
+      app.add_subcommand("score", "Score a file or stdin, JSON lines or CSV: no Kafka, no cluster, the same code");
   auto opts = std::make_shared<options>();
   command->add_option("-m,--model", opts->model_file, "ONNX file")->required();
-  command->add_option("-f,--file", opts->rows_file, "Rows, one JSON object a line; stdin unless given");
+  command->add_option("-f,--file", opts->rows_file,
+                      "Rows, one JSON object a line, or CSV where the name ends in .csv; stdin unless given");
+  command->add_flag("--csv", opts->csv, "The rows are CSV with a header line");
   command->add_option("--features", opts->features, "Feature names in the order of the model's inputs")->delimiter(',');
   auto* carry =
       command

@@ -87,6 +87,8 @@ void print_models(const rapidjson::Value& cluster) {
                fmt::format("{}@{}", model["name"].GetString(), model["version"].GetUint()), model["state"].GetString(),
                list(model["aliases"]), list(model["ready"]), list(model["waiting"]));
     if (model["message"].GetStringLength() > 0) fmt::print("  {}\n", model["message"].GetString());
+    for (auto& failure : model["failed"].GetArray())
+      fmt::print("  not on {}: {}\n", failure["node"].GetString(), failure["message"].GetString());
   }
 }
 

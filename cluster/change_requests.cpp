@@ -65,10 +65,28 @@ change_outcome stage_again(const context& c, const model_state& model, const std
   return {model_answer(record.name, record.version, record.state, std::move(message)), {record}};
 }
 
-change_outcome register_known(const context& c, const model_state& model, const std::string& alias) {
+/// "G1,G2,...": as they are given on the command line, the first ones of a long list.
+std::string shown(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 20;
+  std::string line;
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) line += (i ? "," : "") + names[i];
+  if (names.size() > most) line += ",... (" + std::to_string(names.size()) + " in all)";
+  return names.empty() ? "none" : line;
+}
+
+change_outcome register_known(const context& c, const model_state& model, const model_record& pushed) {
   const auto& record = model.record;
+  const auto& alias = pushed.activate;
   const auto label = record.name + "@" + text(record.version);
   using kind = model_record::state_kind;
+  // What a version means never changes. A push that names no features has nothing against those that it has.
+  if (!pushed.features.empty() && pushed.features != record.features)
+    return refuse("the same content is " + label + " already, with the features " + shown(record.features) +
+                  "; this push names " + shown(pushed.features) +
+                  ": name them in the config (pipelines[].features), or export a file that has them inside");
+  if (record.state == kind::staged && !alias.empty() && !record.activate.empty() && record.activate != alias)
+    return refuse("nodes are still loading " + label + " for " + record.name + "@" + record.activate +
+                  "; when it is live: troupe model promote " + label + " --alias " + alias);
   if (record.state == kind::failed) return stage_again(c, model, alias);
   if (record.state == kind::staged && !alias.empty() && record.activate.empty()) return stage_again(c, model, alias);
   if (record.state == kind::ready && !alias.empty()) {
@@ -96,10 +114,14 @@ change_outcome register_model(const context& c, json::object_reader& in) {
   record.features = in.texts("features", false);
   record.created_ms = c.wall_clock_ms;
   record.term = c.term;
-  const std::string alias = in.flag("activate", false, true) ? "champion" : "";
+  auto& alias = record.activate;
+  alias = in.text("alias", false);
+  if (alias.empty()) alias = "champion";
+  if (!in.flag("activate", false, true)) alias.clear();
   const model_version asked{static_cast<std::uint32_t>(in.number("version", 1, uint32_max, false, 0))};
   if (in.failed()) return refuse(in.error());
   if (!is_name(record.name)) return refuse(name_rule("model name", record.name));
+  if (!alias.empty() && !is_name(alias)) return refuse(name_rule("alias", alias));
   const auto hex = [](char d) { return (d >= '0' && d <= '9') || (d >= 'a' && d <= 'f'); };
   if (record.where.sha256.size() != 64 || !std::all_of(record.where.sha256.begin(), record.where.sha256.end(), hex))
     return refuse("change: field 'sha256' is not 64 lower-case hex digits");
@@ -111,12 +133,11 @@ change_outcome register_model(const context& c, json::object_reader& in) {
     if (asked.value != 0 && key.second == asked && !same)
       return refuse(record.name + "@" + text(asked) +
                     " exists with other content; push without a version to get the next one");
-    if (same && (asked.value == 0 || asked == key.second)) return register_known(c, model, alias);
+    if (same && (asked.value == 0 || asked == key.second)) return register_known(c, model, record);
   }
   record.version = model_version{last.value + 1};
   if (asked.value != 0 && asked != record.version)
     return refuse("the next version of " + record.name + " is " + text(record.version) + ", not " + text(asked));
-  record.activate = alias;
   auto message = record.name + "@" + text(record.version) + " is registered; nodes are loading it";
   return {model_answer(record.name, record.version, record.state, std::move(message)), {record}};
 }

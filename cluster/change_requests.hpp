@@ -1,7 +1,8 @@
 #pragma once
 // What people ask of the cluster, checked and turned into records. The bodies, and what is answered:
-//   register_model  {"name","sha256","bytes","first_offset","chunks","features":[...],"activate":true,"version":N}
-//                   -> {"name","version","state"}. The same content is the same version; "version" is optional.
+//   register_model  {"name","sha256","bytes","first_offset","chunks","features":[...],"alias","activate","version":N}
+//                   -> {"name","version","state"}. The same content is the same version. "alias" (champion if it is
+//                   left out) moves to the version once all nodes are ready, not so with "activate":false.
 //   set_alias       {"name","alias","version"} -> {"name","alias","version","previous"}. Version 0: the previous one.
 //   resume_pipeline {"name"} -> {}
 //   remove_node     {"name"} -> {}

@@ -37,6 +37,7 @@ struct value_writer {
     return out.text("cluster_id", r.cluster_id)
         .text("fingerprint", r.fingerprint)
         .number("protocol", r.protocol)
+        .number("term", r.term.value)
         .done();
   }
   std::string operator()(const claim_record& r) {
@@ -96,8 +97,9 @@ std::size_t read_choice(json::object_reader& in, const char* name, const char* c
 }
 
 control_record read_cluster(json::object_reader& in) {
-  cluster_record r{in.text("cluster_id"), in.text("fingerprint"), 0};
+  cluster_record r{in.text("cluster_id"), in.text("fingerprint"), 0, {}};
   r.protocol = static_cast<std::uint32_t>(in.number("protocol", 0, uint32_max));
+  r.term = read_term(in);
   return r;
 }
 

@@ -26,6 +26,7 @@ struct cluster_record {
   std::string cluster_id;  ///< random, hex
   std::string fingerprint; ///< of the cluster-wide config
   std::uint32_t protocol = 0;
+  term_id term{}; ///< who founded the cluster, or changed its config; one that was deposed meanwhile is ignored
 };
 
 /// key `claim`: a new coordinator; the record's offset is its term.

@@ -47,7 +47,9 @@ void coordinator_core::end_term() {
   probed_.clear();
 }
 
-void coordinator_core::heard(const node_report& report, steady_time now) { nodes_.heard(report, now); }
+void coordinator_core::heard(const node_report& report, steady_time now) {
+  if (!nodes_.heard(report, now)) ++stale_reports_;
+}
 
 void coordinator_core::refused(const node_ref& node, steady_time now) { nodes_.refused(node, now); }
 

@@ -161,7 +161,8 @@ public:
   std::optional<std::string> refusal_of(const node_report& report, steady_time now) const;
 
   /// All of `troupe status --json`. Works on a core that does not rule (then without what only reports tell).
-  std::string status_json(steady_time now) const;
+  /// `stale_leases`: what the election has ignored, which this core does not see.
+  std::string status_json(steady_time now, std::uint64_t stale_leases = 0) const;
 
 private:
   struct batch; // coordinator_batch.hpp: records of one append
@@ -216,6 +217,7 @@ private:
   cluster_state state_;
   std::optional<term_id> term_;
   failure_detector nodes_;
+  std::uint64_t stale_reports_ = 0;
   std::optional<steady_time> last_step_;
   std::map<node_ref, refusal> refusals_;
   std::optional<in_flight> in_flight_;

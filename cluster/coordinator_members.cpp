@@ -21,11 +21,11 @@ bool coordinator_core::foreign_log() const {
 void coordinator_core::decide_cluster(batch& out) const {
   const auto& known = state_.cluster();
   if (!known) {
-    out.add(control_record{cluster_record{config_.cluster_id, config_.fingerprint, config_.protocol}});
+    out.add(control_record{cluster_record{config_.cluster_id, config_.fingerprint, config_.protocol, *term_}});
     out.because("found cluster " + config_.cluster);
   } else if (foreign_log() && state_.members().empty()) {
     // Nobody is left who runs with the old config: this is a cluster that was stopped to change it.
-    out.add(control_record{cluster_record{known->cluster_id, config_.fingerprint, config_.protocol}});
+    out.add(control_record{cluster_record{known->cluster_id, config_.fingerprint, config_.protocol, *term_}});
     out.because("config fingerprint changes from " + known->fingerprint + " to " + config_.fingerprint);
   }
 }

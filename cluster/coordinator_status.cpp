@@ -33,6 +33,7 @@ struct coordinator_core::status_writer {
   const coordinator_core& core;
   steady_time now;
   json::writer& out;
+  std::uint64_t stale_leases;
 
   void text(const char* name, std::string_view value) {
     out.Key(name);
@@ -257,6 +258,8 @@ struct coordinator_core::status_writer {
     number("stale", static_cast<std::int64_t>(ignored.stale));
     number("unknown", static_cast<std::int64_t>(ignored.unknown));
     number("unreadable", static_cast<std::int64_t>(ignored.unreadable));
+    number("stale_reports", static_cast<std::int64_t>(core.stale_reports_));
+    number("stale_leases", static_cast<std::int64_t>(stale_leases));
     text("last_error", core.state_.last_error());
     out.EndObject();
   }
@@ -290,10 +293,10 @@ std::string coordinator_core::pipeline_problem(const pipeline_spec& pipeline) co
   return "";
 }
 
-std::string coordinator_core::status_json(steady_time now) const {
+std::string coordinator_core::status_json(steady_time now, std::uint64_t stale_leases) const {
   rapidjson::StringBuffer buffer;
   json::writer out(buffer);
-  status_writer status{*this, now, out};
+  status_writer status{*this, now, out, stale_leases};
   out.StartObject();
   status.head();
   status.nodes();

@@ -1,7 +1,7 @@
 #pragma once
 // Small JSON objects of the control plane: records, leases, bodies of changes. Reading is strict about what is asked
 // for (type, bounds) and indifferent to members that nobody asks for, since a newer version may have written them. Only
-// for .cpp files of cluster/.
+// for .cpp files of cluster/ and actors/.
 //
 // Text from outside goes through RapidJSON with the flags that field experience asks for: iterative (depth can't
 // overflow the stack), encoding checked, numbers kept as text and read with from_chars.

@@ -52,7 +52,6 @@ struct scored_batch {
   enum class status_kind : std::uint8_t { scored, not_ready } status = status_kind::scored;
   batch_seq seq;
   std::uint32_t attempt = 0;
-  std::uint64_t waited_ns = 0;  ///< in the scorer's mailbox: from arrival... 0 where it can't be known
   std::uint64_t scoring_ns = 0; ///< parse to encode, of the whole batch
   outcome_block_ptr outcomes;   ///< one a row; null where not_ready: the scorer has not got that model version (yet)
 };
@@ -96,7 +95,7 @@ template <class I> typename I::result_type inspect(I& f, score_batch& x) {
   return f(x.seq, x.attempt, x.pipeline, x.version, x.rows);
 }
 template <class I> typename I::result_type inspect(I& f, scored_batch& x) {
-  return f(x.status, x.seq, x.attempt, x.waited_ns, x.scoring_ns, x.outcomes);
+  return f(x.status, x.seq, x.attempt, x.scoring_ns, x.outcomes);
 }
 template <class I> typename I::result_type inspect(I& f, heartbeat& x) { return f(x.report); }
 template <class I> typename I::result_type inspect(I& f, change_request& x) { return f(x.change_id, x.kind, x.body); }

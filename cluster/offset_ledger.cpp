@@ -44,7 +44,25 @@ void offset_ledger::grant(std::uint32_t slot, std::int64_t offset, const std::st
   state.committed_at = now;
 }
 
-void offset_ledger::release(std::uint32_t slot) { slots_.erase(slot); }
+void offset_ledger::release(std::uint32_t slot) {
+  auto at = slots_.find(slot);
+  if (at == slots_.end()) return;
+  forget_waiting(at->second, at->second.rows_waiting);
+  slots_.erase(at);
+}
+
+void offset_ledger::give_up(std::uint32_t slot) {
+  auto at = slots_.find(slot);
+  if (at == slots_.end()) return;
+  at->second.given_up = true;
+  forget_waiting(at->second, at->second.rows_waiting);
+}
+
+void offset_ledger::forget_waiting(slot_state& slot, std::uint64_t rows) {
+  rows = std::min(rows, slot.rows_waiting);
+  slot.rows_waiting -= rows;
+  rows_waiting_ -= rows;
+}
 
 offset_ledger::entry* offset_ledger::find(batch_seq seq) {
   auto at = std::lower_bound(entries_.begin(), entries_.end(), seq.value,
@@ -60,8 +78,13 @@ void offset_ledger::read(batch_seq seq, model_version version, std::span<const o
     slot.position = std::max(slot.position, run.last + 1);
   }
   entries_.push_back({seq.value, version, rows, rows, {runs.begin(), runs.end()}});
-  rows_read_ += rows;
+  rows_open_ += rows;
   advance();
+}
+
+void offset_ledger::restamp(batch_seq seq, model_version version) {
+  for (auto& batch : entries_)
+    if (batch.seq >= seq.value) batch.version = version;
 }
 
 // The mark is a run without rows in the youngest batch, so that it waits for everything read before it.
@@ -91,7 +114,7 @@ void offset_ledger::advance() {
   while (!entries_.empty() && entries_.front().outstanding == 0) {
     const auto& done = entries_.front();
     for (const auto& run : done.runs) pass(run, done.version);
-    rows_durable_ += done.rows;
+    rows_open_ -= done.rows;
     durable_below_ = done.seq + 1;
     entries_.pop_front();
   }
@@ -109,6 +132,9 @@ void offset_ledger::pass(const offset_run& run, model_version version) {
     }
   }
   slot.watermark = std::max(slot.watermark, run.last + 1);
+  if (slot.given_up) return;
+  slot.rows_waiting += run.rows;
+  rows_waiting_ += run.rows;
 }
 
 void offset_ledger::abandon(std::uint32_t slot, std::int64_t offset) {
@@ -117,14 +143,17 @@ void offset_ledger::abandon(std::uint32_t slot, std::int64_t offset) {
       return run.slot == slot && (run.last < run.first ? run.first > offset : run.first >= offset);
     });
     for (auto& run : batch.runs)
-      if (run.slot == slot) run.last = std::min(run.last, offset - 1);
+      if (run.slot == slot && run.last >= offset) {
+        run.last = offset - 1;
+        run.rows = std::min(run.rows, static_cast<std::uint32_t>(offset - run.first));
+      }
   }
   reset_positions();
 }
 
 void offset_ledger::cut(batch_seq batch, std::span<const offset_run> runs, std::uint32_t rows) {
   while (!entries_.empty() && entries_.back().seq > batch.value) {
-    rows_read_ -= entries_.back().rows;
+    rows_open_ -= entries_.back().rows;
     entries_.pop_back();
   }
   auto* last = find(batch);
@@ -134,7 +163,7 @@ void offset_ledger::cut(batch_seq batch, std::span<const offset_run> runs, std::
   last->rows = rows;
   last->outstanding -= gone;
   last->runs.assign(runs.begin(), runs.end());
-  rows_read_ -= gone;
+  rows_open_ -= gone;
   reset_positions();
   advance();
 }
@@ -152,30 +181,26 @@ std::optional<offset_ledger::commit_plan> offset_ledger::begin_commit(mono_time 
   commit_plan plan;
   inflight_commit commit;
   for (const auto& [number, slot] : slots_) {
-    if (slot.watermark <= slot.committed && now - slot.committed_at < recommit_) continue;
+    if (slot.given_up || (slot.watermark <= slot.committed && now - slot.committed_at < recommit_)) continue;
     plan.offsets.push_back({number, slot.watermark, slot.metadata});
-    commit.offsets.emplace_back(number, slot.watermark);
+    commit.offsets.push_back({number, slot.watermark, slot.rows_waiting});
   }
-  if (plan.offsets.empty()) {
-    rows_committed_ = rows_durable_; // what is durable and moved nothing was abandoned: nobody will commit it
-    return std::nullopt;
-  }
+  if (plan.offsets.empty()) return std::nullopt;
   plan.token = commit.token = ++last_token_;
-  commit.rows_durable = rows_durable_;
   commit.at = now;
   inflight_ = std::move(commit);
   return plan;
 }
 
-void offset_ledger::commit_done(std::uint64_t token) {
+void offset_ledger::commit_done(std::uint64_t token, std::span<const std::uint32_t> refused) {
   if (!inflight_ || inflight_->token != token) return;
-  for (const auto& [number, offset] : inflight_->offsets) {
+  for (const auto& [number, offset, rows] : inflight_->offsets) {
     auto at = slots_.find(number);
-    if (at == slots_.end()) continue;
+    if (at == slots_.end() || std::find(refused.begin(), refused.end(), number) != refused.end()) continue;
     at->second.committed = at->second.acknowledged = offset;
     at->second.committed_at = inflight_->at;
+    forget_waiting(at->second, rows);
   }
-  rows_committed_ = inflight_->rows_durable;
   inflight_.reset();
 }
 
@@ -190,12 +215,13 @@ bool offset_ledger::drained(std::uint32_t slot) const {
 
 bool offset_ledger::settled(std::uint32_t slot) const {
   const auto& state = slots_.at(slot);
-  return drained(slot) && state.committed >= state.watermark;
+  return drained(slot) && (state.given_up || state.committed >= state.watermark);
 }
 
 bool offset_ledger::moved() const {
-  return std::any_of(slots_.begin(), slots_.end(),
-                     [](const auto& slot) { return slot.second.watermark > slot.second.committed; });
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+    return !slot.second.given_up && slot.second.watermark > slot.second.committed;
+  });
 }
 
 } // namespace troupe

@@ -9,8 +9,9 @@
 //
 // It runs over delivered records: end_of_partition() moves the watermark past transaction markers and compacted offsets
 // that no record stands for. Beside each offset goes the model version in force there and where it began, as the
-// metadata string of the committed offset (make_metadata); a new owner of the partition gets it with its grant and goes
-// on with it.
+// metadata string of the committed offset (make_metadata). A new owner of the partition gets it with its grant and goes
+// on with it, so that `since` outlives its owners. It says nothing about the offsets behind the committed one, which
+// are what a crash repeats (docs/decisions/0010).
 
 #include <cstdint>
 #include <deque>
@@ -42,6 +43,7 @@ std::optional<offset_metadata> parse_metadata(const std::string& text);
 struct offset_run {
   std::uint32_t slot = 0;
   std::int64_t first = 0, last = -1;
+  std::uint32_t rows = 0; ///< that exist
 };
 
 class offset_ledger {
@@ -64,6 +66,8 @@ public:
 
   /// A batch was read and stamped with `version`. REQUIRES: seqs grow; `runs` are of granted slots, in reading order.
   void read(batch_seq seq, model_version version, std::span<const offset_run> runs, std::uint32_t rows);
+  /// Batches from `seq` on are scored by another version than they were read for.
+  void restamp(batch_seq seq, model_version version);
   /// Everything before `offset` was read: it may be committed once all that is durable.
   void end_of_partition(std::uint32_t slot, std::int64_t offset);
   /// `count` rows of the batch have a durable outcome. REQUIRES: never more in all than the batch has rows.
@@ -78,9 +82,14 @@ public:
   /// Offsets that moved since their last commit, or are due again. Nothing while a commit is in flight, or if none is
   /// due.
   std::optional<commit_plan> begin_commit(mono_time now);
-  void commit_done(std::uint64_t token);
+  /// The commit is over; the offsets of the slots in `refused` were not committed, and are due again at once.
+  void commit_done(std::uint64_t token, std::span<const std::uint32_t> refused = {});
   /// The offsets of that commit are due again at once.
   void commit_failed(std::uint64_t token);
+
+  /// Nobody can commit this slot any more (its topic is gone): it is left out of commits, settled once it is drained,
+  /// and its rows count no longer as uncommitted. They are repeated if the partition is ever read again.
+  void give_up(std::uint32_t slot);
 
   /// Everything read of the slot is durable / and committed.
   [[nodiscard]] bool drained(std::uint32_t slot) const;
@@ -95,7 +104,7 @@ public:
   [[nodiscard]] std::int64_t watermark(std::uint32_t slot) const { return slots_.at(slot).watermark; }
   [[nodiscard]] std::int64_t committed(std::uint32_t slot) const { return slots_.at(slot).acknowledged; }
   /// Rows read and not yet covered by an acknowledged commit: the most that a crash now would repeat.
-  [[nodiscard]] std::uint64_t uncommitted_rows() const { return rows_read_ - rows_committed_; }
+  [[nodiscard]] std::uint64_t uncommitted_rows() const { return rows_open_ + rows_waiting_; }
   /// Batches below this number are durable.
   [[nodiscard]] std::uint64_t durable_below() const { return durable_below_; }
 
@@ -107,6 +116,8 @@ private:
     std::string metadata;
     std::optional<offset_metadata> version;
     mono_time committed_at{};
+    std::uint64_t rows_waiting = 0; ///< below the watermark, and not committed
+    bool given_up = false;
   };
   struct entry {
     std::uint64_t seq = 0;
@@ -114,16 +125,22 @@ private:
     std::uint32_t rows = 0, outstanding = 0;
     std::vector<offset_run> runs;
   };
+  struct slot_commit {
+    std::uint32_t slot = 0;
+    std::int64_t offset = 0;
+    std::uint64_t rows = 0;
+  };
   struct inflight_commit {
-    std::uint64_t token = 0, rows_durable = 0;
+    std::uint64_t token = 0;
     mono_time at{};
-    std::vector<std::pair<std::uint32_t, std::int64_t>> offsets;
+    std::vector<slot_commit> offsets;
   };
 
   entry* find(batch_seq seq);
   void advance();
   void pass(const offset_run& run, model_version version);
   void reset_positions();
+  void forget_waiting(slot_state& slot, std::uint64_t rows);
 
   std::string model_;
   std::chrono::milliseconds recommit_;
@@ -131,7 +148,8 @@ private:
   std::deque<entry> entries_;
   std::optional<inflight_commit> inflight_;
   std::uint64_t last_token_ = 0;
-  std::uint64_t rows_read_ = 0, rows_durable_ = 0, rows_committed_ = 0;
+  std::uint64_t rows_open_ = 0;    ///< of entries_
+  std::uint64_t rows_waiting_ = 0; ///< sum over the slots
   std::uint64_t durable_below_ = 0;
 };
 

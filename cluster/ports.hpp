@@ -58,11 +58,18 @@ public:
   virtual void row(const record_view& record) = 0;
 };
 
+/// One partition's part in a commit that the broker refused.
+struct refused_commit {
+  std::uint32_t slot = 0;
+  bool for_good = false; ///< the topic is gone, or not ours to read: trying again is hardly of use
+  std::string message;
+};
+
 struct source_event {
   enum class kind {
     end_of_partition, ///< everything before `offset` was handed out; the next record will be at `offset` or later
-    committed,        ///< the commit with `token` is durable
-    commit_failed,    ///< it is not (message says why); commit again
+    committed,        ///< the commit with `token` is durable, but for the partitions in `refused`: commit those again
+    commit_failed,    ///< none of it is (message, or `refused`, says why); commit again
     partition_error,  ///< `slot` can't be read on: offset out of range, topic deleted, not authorised. It stays stopped
     disconnected,     ///< no broker can be reached (message says why); the source keeps trying
     connected,        ///< and again
@@ -72,6 +79,7 @@ struct source_event {
   std::int64_t offset = -1;
   std::uint64_t token = 0;
   std::string message;
+  std::vector<refused_commit> refused{};
 };
 
 struct partition_start {
@@ -143,6 +151,8 @@ public:
   virtual std::int32_t partition_count(produce_record::target to) = 0;
   /// Largest value + key + headers that the target's topic takes.
   virtual std::size_t record_bytes_max(produce_record::target to) = 0;
+  /// The target's topic is compacted: it takes no record without a key.
+  virtual bool needs_key(produce_record::target to) = 0;
 };
 
 /// What a lane needs to open its ports.

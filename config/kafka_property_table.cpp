@@ -11,6 +11,8 @@ constexpr double int_max = 2147483647;
 
 constexpr std::string_view ours_commit = "Troupe commits offsets itself, behind rows that are done";
 constexpr std::string_view ours_guarantee = "Troupe sets it, and its guarantees depend on it";
+constexpr std::string_view waits =
+    "rows wait for Kafka as long as it takes; pipelines[].max_uncommitted_rows says how many";
 constexpr std::string_view ours_group = "Troupe grants partitions itself and joins no consumer group";
 constexpr std::string_view runs_code = "it loads and runs code from a path";
 constexpr std::string_view kerberos = "Kerberos tickets are fetched by a shell command made from it";
@@ -56,7 +58,7 @@ const std::vector<kafka_property>& allowed_properties() {
       {"socket.receive.buffer.bytes", kind::integer, 0, 100000000, "",
        "Receive buffer of a socket; 0 is the system's."},
       {"socket.keepalive.enable", kind::boolean, 0, 0, "", "TCP keep-alive."},
-      {"socket.nagle.disable", kind::boolean, 0, 0, "", "Sends small packets at once; Troupe sets true unless given."},
+      {"socket.nagle.disable", kind::boolean, 0, 0, "", "Sends small packets at once; true unless given."},
       {"socket.max.fails", kind::integer, 0, 1000000, "", "Timeouts in a row after which a connection is closed."},
       {"connections.max.idle.ms", kind::integer, 0, int_max, "",
        "Idle time after which a connection is closed; 0 never."},
@@ -71,15 +73,13 @@ const std::vector<kafka_property>& allowed_properties() {
       {"topic.metadata.refresh.fast.interval.ms", kind::integer, 1, 60000, "", "The same while a leader is missing."},
       {"topic.metadata.refresh.sparse", kind::boolean, 0, 0, "", "Fetches metadata of the topics in use only."},
       {"topic.metadata.propagation.max.ms", kind::integer, 0, 3600000, "", "How long a new topic may be unknown."},
-      {"message.max.bytes", kind::integer, 1000, 1000000000, "", "The largest record that is produced."},
       {"receive.message.max.bytes", kind::integer, 1000, int_max, "",
-       "The largest answer of a broker that is accepted."},
-      {"message.timeout.ms", kind::integer, 1, int_max, "",
-       "How long a record may take to be delivered before it fails."},
+       "The largest answer of a broker that is accepted, 32 MiB unless given; at least fetch.max.bytes + 512."},
       {"request.timeout.ms", kind::integer, 1, 900000, "", "The broker's own limit on a produce request."},
       {"linger.ms", kind::real, 0, 900000, "",
        "How long a produced record waits for others; 0 for latency, 1 to 5 for throughput."},
-      {"batch.size", kind::integer, 1, int_max, "", "The most bytes in a produced batch."},
+      {"batch.size", kind::integer, 1, int_max, "",
+       "The most bytes in a produced batch; never more than the topic takes."},
       {"batch.num.messages", kind::integer, 1, 1000000, "", "The most records in a produced batch."},
       {"compression.type", kind::choice, 0, 0, "none gzip snappy lz4 zstd", "How batches are compressed."},
       {"compression.codec", kind::choice, 0, 0, "none gzip snappy lz4 zstd", "The same under librdkafka's other name."},
@@ -128,7 +128,9 @@ const std::vector<refused_property>& refused_properties() {
       {"test.mock.num.brokers",
        "it swaps the brokers for a simulation without a word; `troupe broker` is the one to use"},
       {"metadata.broker.list", "it is another name for bootstrap.servers; use that"},
-      {"delivery.timeout.ms", "it is another name for message.timeout.ms; use that"},
+      {"message.timeout.ms", waits},
+      {"delivery.timeout.ms", waits},
+      {"message.max.bytes", "Troupe asks the topics: raise max.message.bytes of the output and the dead-letter topic"},
       {"queue.buffering.max.ms", "it is another name for linger.ms; use that"},
       {"ssl.ca.certificate.stores", "it is for Windows only; use ssl.ca.location"},
       {"enable.auto.commit", ours_commit},

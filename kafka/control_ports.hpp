@@ -9,6 +9,7 @@
 // metadata request would: so control_writer and model_store look before they open a producer, and whoever makes a
 // lease_writer has to look first (topic_catalog).
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -47,10 +48,14 @@ result<std::unique_ptr<offset_store>> make_offset_store(const kafka_properties& 
 
 result<std::unique_ptr<topic_catalog>> make_topic_catalog(const kafka_properties& user);
 
+/// Set by any thread to end a call that is under way.
+using stop_flag = std::shared_ptr<const std::atomic<bool>>;
+
 /// Contents in models_topic(cluster). `content_bytes_max` bounds both what is put and what get() takes into memory. A
-/// client lives only as long as a call.
+/// client lives only as long as a call. Once `stop` is set calls end with errc::unavailable, within a second once Kafka
+/// has answered whether the topic exists (ten if it does not).
 std::unique_ptr<model_store> make_model_store(const kafka_properties& user, const std::string& cluster,
                                               std::size_t content_bytes_max,
-                                              milliseconds fetch_wait = fetch_wait_default);
+                                              milliseconds fetch_wait = fetch_wait_default, stop_flag stop = {});
 
 } // namespace troupe::kafka

@@ -44,7 +44,6 @@ result<void> kafka_control_writer::open(milliseconds limit) {
       {"linger.ms", "0"},
       {"retry.backoff.ms", "20"},
       {"reconnect.backoff.max.ms", "1000"},
-      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user_, fixed, 0, [this](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, this);

@@ -77,7 +77,15 @@ rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+rd_kafka_resp_err_t on_commit(rd_kafka_t*, const rd_kafka_topic_partition_list_t* offsets, rd_kafka_resp_err_t,
+                              void* watched) {
+  static_cast<contact*>(watched)->committed(*offsets);
+  return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 rd_kafka_resp_err_t on_client_made(rd_kafka_t* client, const rd_kafka_conf_t*, void* watched, char*, std::size_t) {
+  if (static_cast<contact*>(watched)->committed)
+    rd_kafka_interceptor_add_on_commit(client, "troupe", on_commit, watched);
   return rd_kafka_interceptor_add_on_response_received(client, "troupe", on_response, watched);
 }
 
@@ -124,6 +132,9 @@ void handle_destroyer::operator()(rd_kafka_t* client) const noexcept {
 result<handle_ptr> open_client(role which, const kafka_properties& user, const kafka_properties& fixed, int events,
                                const std::function<void(rd_kafka_conf_t*)>& adjust, std::shared_ptr<contact> watch) {
   conf_ptr conf(rd_kafka_conf_new());
+  // Small requests are sent at once, unless the user wants it otherwise.
+  if (auto set = set_property(conf.get(), "socket.nagle.disable", "true"); !set)
+    return tl::make_unexpected(set.error());
   for (const auto& [name, value] : user) {
     for (const auto* never : refused)
       if (name == never)

@@ -57,6 +57,9 @@ enum class role { consumer, producer };
 struct contact {
   std::atomic<std::int64_t> last_ns{0}; ///< steady clock; 0: never
   std::function<void()> answered;
+  /// If set (before the client is opened), called at the end of each commit, on a thread of the client, with what the
+  /// broker said of each partition. The same rules.
+  std::function<void(const rd_kafka_topic_partition_list_t&)> committed;
   /// Count only answers of the partitions' leaders (Fetch, ListOffsets), not of any broker. Set before the client is
   /// opened.
   bool leaders_only = false;

@@ -27,7 +27,6 @@ result<std::unique_ptr<lease_writer>> kafka_lease_writer::open(const kafka_prope
       {"queue.buffering.max.messages", waiting_max},
       {"max.in.flight.requests.per.connection", "1"}, // what is in a socket can't be dropped any more
       {"reconnect.backoff.max.ms", "1000"},
-      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user, fixed);
   if (!client) return tl::make_unexpected(client.error());

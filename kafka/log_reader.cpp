@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t records_per_poll_max = 10'000;
 // A broker that has just started can deny a topic that it will know a moment later.
 constexpr auto missing_for_good_after = std::chrono::seconds(2);
+// How long after that a fetch that was under way may still be answered.
+constexpr auto last_answer_max = std::chrono::seconds(1);
 // librdkafka 2.0.2 never ends a consumer whose topic was deleted: its broker thread stays. Such a one is left behind.
 constexpr milliseconds close_limit{1000};
 constexpr auto cluster_check_every = std::chrono::seconds(1);
@@ -40,7 +42,6 @@ result<void> kafka_log_reader::start(const kafka_properties& user, milliseconds 
       {"auto.offset.reset", "error"},
       {"allow.auto.create.topics", "false"},
       {"check.crcs", "true"},
-      {"socket.nagle.disable", "true"},
       {"fetch.min.bytes", "1"},
       {"fetch.wait.max.ms", std::to_string(fetch_wait.count())},
       {"fetch.error.backoff.ms", "100"},
@@ -181,9 +182,10 @@ void kafka_log_reader::lose(std::string what) {
 
 std::optional<error> kafka_log_reader::lost() const {
   if (lost_) return lost_;
-  // No fetch goes to a topic that is gone, so an answer since then means that it is back.
+  // No fetch goes to a topic that is gone, so answers since then mean that it is back; but not the last answer to what
+  // had been asked before.
   const auto missing_for = clock::now() - missing_since_.value_or(clock::now());
-  if (missing_for > missing_for_good_after && contact_->age() + milliseconds(1) >= missing_for)
+  if (missing_for > missing_for_good_after && contact_->age() + last_answer_max >= missing_for)
     return error{errc::not_found, fmt::format("topic \"{}\" does not exist (any more)", topic_)};
   return std::nullopt;
 }

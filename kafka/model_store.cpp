@@ -23,7 +23,8 @@ struct upload {
 
 namespace {
 
-constexpr milliseconds poll_limit{200};
+constexpr milliseconds poll_limit{200};    // also how often the call looks whether it has to stop
+constexpr milliseconds look_limit{10'000}; // of the question whether the topic exists, which can't be interrupted
 constexpr milliseconds close_limit{1000};
 
 std::size_t chunks_of(std::uint64_t bytes) {
@@ -35,6 +36,8 @@ std::pair<std::size_t, std::size_t> extent(std::size_t index, std::size_t bytes)
   const auto from = index * kafka_model_store::chunk_bytes;
   return {from, std::min(kafka_model_store::chunk_bytes, bytes - from)};
 }
+
+auto stopped(const std::string& doing) { return fail(errc::unavailable, doing + ": the node stops"); }
 
 void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   auto& state = *static_cast<upload*>(opaque);
@@ -82,8 +85,9 @@ private:
 } // namespace
 
 std::unique_ptr<model_store> make_model_store(const kafka_properties& user, const std::string& cluster,
-                                              std::size_t content_bytes_max, milliseconds fetch_wait) {
-  return std::make_unique<kafka_model_store>(user, models_topic(cluster), content_bytes_max, fetch_wait);
+                                              std::size_t content_bytes_max, milliseconds fetch_wait, stop_flag stop) {
+  return std::make_unique<kafka_model_store>(user, models_topic(cluster), content_bytes_max, fetch_wait,
+                                             std::move(stop));
 }
 
 std::string sha256_of(std::span<const char> content) {
@@ -103,7 +107,6 @@ result<handle_ptr> kafka_model_store::open_producer(upload& state) const {
       {"queue.buffering.max.kbytes", "8192"}, // chunks are copied: this bounds the copies
       {"linger.ms", "0"},
       {"reconnect.backoff.max.ms", "1000"},
-      {"socket.nagle.disable", "true"},
   };
   auto client = open_client(role::producer, user_, fixed, 0, [&](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, &state); // called only inside poll and flush, so not after put()
@@ -122,7 +125,8 @@ result<blob_location> kafka_model_store::put(std::span<const char> content, cons
   if (const auto real = sha256_of(content); real != sha256)
     return fail(errc::invalid, fmt::format("the model's sha256 is {}, not {} as stated; it was damaged on the way",
                                            real, printable(sha256)));
-  if (auto exists = require_topic(user_, topic_, until.left()); !exists) return tl::make_unexpected(exists.error());
+  if (auto exists = require_topic(user_, topic_, std::min(until.left(), look_limit)); !exists)
+    return tl::make_unexpected(exists.error());
   upload state;
   auto client = open_producer(state);
   if (!client) return tl::make_unexpected(client.error());
@@ -144,8 +148,12 @@ result<blob_location> kafka_model_store::put(std::span<const char> content, cons
     else if (until.passed())
       return fail(errc::timeout, doing + ": the limit of the call ran out; push it again");
     rd_kafka_poll(client->get(), code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? until.left_ms(poll_limit) : 0);
+    if (told_to_stop()) return stopped(doing);
   }
-  rd_kafka_flush(client->get(), until.left_ms());
+  while (state.delivered < count && state.failure == RD_KAFKA_RESP_ERR_NO_ERROR && !until.passed()) {
+    rd_kafka_flush(client->get(), until.left_ms(poll_limit));
+    if (told_to_stop()) return stopped(doing);
+  }
   if (state.failure != RD_KAFKA_RESP_ERR_NO_ERROR) return tl::make_unexpected(make_error(state.failure, doing));
   if (state.delivered < count)
     return fail(errc::timeout, fmt::format("{}: {} of {} chunks arrived within the limit of the call; push it again",
@@ -164,7 +172,6 @@ result<handle_ptr> kafka_model_store::open_reader(std::int64_t first_offset) con
       {"auto.offset.reset", "error"},
       {"allow.auto.create.topics", "false"},
       {"check.crcs", "true"},
-      {"socket.nagle.disable", "true"},
       {"fetch.wait.max.ms", std::to_string(fetch_wait_.count())},
       {"topic.metadata.propagation.max.ms", "5000"},
       {"queued.max.messages.kbytes", "16384"},
@@ -197,6 +204,7 @@ result<std::vector<char>> kafka_model_store::get(const blob_location& where, mil
                                   where.sha256, parts.count(), where.chunks, topic_, where.first_offset, why));
   };
   while (!parts.complete()) {
+    if (told_to_stop()) return stopped("can't read model " + where.sha256);
     const message_ptr message(rd_kafka_consumer_poll(client->get(), until.left_ms(poll_limit)));
     if (message && message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
       parts.take(*message);

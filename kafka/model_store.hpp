@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cluster/ports.hpp"
+#include "kafka/control_ports.hpp"
 #include "kafka/deadline.hpp"
 #include "kafka/handle.hpp"
 
@@ -24,11 +25,13 @@ class kafka_model_store final : public model_store {
 public:
   static constexpr std::size_t chunk_bytes = 256 * 1024;
 
-  kafka_model_store(kafka_properties user, std::string topic, std::size_t content_bytes_max, milliseconds fetch_wait)
+  kafka_model_store(kafka_properties user, std::string topic, std::size_t content_bytes_max, milliseconds fetch_wait,
+                    stop_flag stop)
       : user_(std::move(user))
       , topic_(std::move(topic))
       , content_bytes_max_(content_bytes_max)
-      , fetch_wait_(fetch_wait) {}
+      , fetch_wait_(fetch_wait)
+      , stop_(std::move(stop)) {}
 
   /// errc::invalid: it is empty, larger than the cap, or not what `sha256` says. Failed half-way, what was written
   /// stays in the topic and harms nobody: no location names it.
@@ -37,6 +40,7 @@ public:
   result<std::vector<char>> get(const blob_location& where, milliseconds limit) override;
 
 private:
+  bool told_to_stop() const { return stop_ && *stop_; }
   result<handle_ptr> open_producer(struct upload& state) const;
   result<handle_ptr> open_reader(std::int64_t first_offset) const;
 
@@ -44,6 +48,7 @@ private:
   const std::string topic_;
   const std::size_t content_bytes_max_;
   const milliseconds fetch_wait_;
+  const stop_flag stop_;
 };
 
 /// Lower-case hex, 64 characters.

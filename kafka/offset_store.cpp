@@ -37,7 +37,6 @@ result<handle_ptr> open_for(const kafka_properties& user, const std::string& gro
       {"isolation.level",
        "read_committed"}, // "latest" is the end of what a lane can read: before a transaction still open
       {"allow.auto.create.topics", "false"},
-      {"socket.nagle.disable", "true"},
       {"reconnect.backoff.max.ms", "1000"},
   };
   auto client = open_client(role::consumer, user, fixed);
@@ -174,6 +173,15 @@ kafka_offset_store::bounds(std::span<const topic_partition> where, milliseconds 
   return found;
 }
 
+// The client remembers a topic's partitions for minutes; asking for the topic makes it learn of those added since.
+void kafka_offset_store::look_up(const std::string& topic, const deadline& until) {
+  const topic_ptr handle(rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr));
+  const struct rd_kafka_metadata* raw = nullptr;
+  if (rd_kafka_metadata(client_.get(), 0, handle.get(), &raw, std::max(1, until.left_ms(request_limit))) ==
+      RD_KAFKA_RESP_ERR_NO_ERROR)
+    rd_kafka_metadata_destroy(raw);
+}
+
 result<std::pair<std::int64_t, std::int64_t>> kafka_offset_store::bounds_of(const topic_partition& where,
                                                                             const deadline& until) {
   for (;;) {
@@ -181,9 +189,11 @@ result<std::pair<std::int64_t, std::int64_t>> kafka_offset_store::bounds_of(cons
     const auto code = rd_kafka_query_watermark_offsets(client_.get(), where.topic.c_str(), where.partition, &low, &high,
                                                        std::max(1, until.left_ms(request_limit)));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair(low, high);
-    if (!passes(code) || until.left() <= retry_after)
+    const bool new_partition = code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+    if (!(passes(code) || new_partition) || until.left() <= retry_after)
       return tl::make_unexpected(
           make_error(code, fmt::format("can't find the first and last offset of {}", to_string(where))));
+    if (new_partition) look_up(where.topic, until);
     std::this_thread::sleep_for(retry_after);
   }
 }

@@ -47,6 +47,7 @@ private:
   /// (what is in a socket already still can).
   void forget(const std::string& group);
   result<void> try_commit(const std::string& group, std::span<const committed_offset> offsets, const deadline& until);
+  void look_up(const std::string& topic, const deadline& until);
   result<std::pair<std::int64_t, std::int64_t>> bounds_of(const topic_partition& where, const deadline& until);
 
   const kafka_properties user_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -26,6 +27,23 @@ void* to_opaque(std::uint64_t token) {
 
 // An empty key or value is not the same as none: the client tells them apart by the pointer.
 void* data_of(std::string_view text) { return const_cast<char*>(text.data() != nullptr ? text.data() : ""); }
+
+/// The broker's clock is not ours, and a record may wait a while: near the bounds is outside.
+constexpr std::int64_t clock_margin_ms = 60'000;
+
+bool is_outside(std::int64_t distance_ms, std::int64_t bound_ms) {
+  return distance_ms > bound_ms - std::min(clock_margin_ms, bound_ms / 2);
+}
+
+/// The record's timestamp, or -1 (now) where the topic would refuse it, and the whole lane with it.
+std::int64_t timestamp_for(const topic_limits& limits, std::int64_t timestamp_ms) {
+  if (timestamp_ms < 0) return -1;
+  using namespace std::chrono;
+  const auto age = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count() - timestamp_ms;
+  return is_outside(age, limits.timestamp_before_max_ms) || is_outside(-age, limits.timestamp_after_max_ms)
+             ? -1
+             : timestamp_ms;
+}
 
 bool is_plain(const produce_record& record) { return record.headers.empty() && record.timestamp_ms < 0; }
 
@@ -85,6 +103,7 @@ public:
     const auto bytes = limits_[index(to)].max_message_bytes;
     return bytes > 2 * record_overhead ? bytes - record_overhead : bytes / 2;
   }
+  bool needs_key(target to) override { return limits_[index(to)].compacted; }
 
 private:
   static std::size_t index(target to) { return to == target::output ? 0 : 1; }
@@ -185,7 +204,8 @@ rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
   field(RD_KAFKA_VTYPE_PARTITION).u.i32 = record.partition;
   field(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
   field(RD_KAFKA_VTYPE_OPAQUE).u.ptr = to_opaque(record.token);
-  if (record.timestamp_ms >= 0) field(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = record.timestamp_ms;
+  if (const auto timestamp = timestamp_for(limits_[index(record.to)], record.timestamp_ms); timestamp >= 0)
+    field(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = timestamp;
   if (record.key) field(RD_KAFKA_VTYPE_KEY).u.mem = {data_of(*record.key), record.key->size()};
   if (!record.null_value) field(RD_KAFKA_VTYPE_VALUE).u.mem = {data_of(record.value), record.value.size()};
   std::unique_ptr<rd_kafka_headers_t, c_deleter<rd_kafka_headers_destroy>> headers;
@@ -276,7 +296,6 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
       {"partitioner", "murmur2_random"},
       {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
       {"batch.size", batch_size(user, smallest)},
-      {"socket.nagle.disable", "true"},
       {"log.connection.close", "false"}};
   auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
   if (!client) return tl::make_unexpected(client.error());

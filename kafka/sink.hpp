@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,11 @@ namespace troupe::kafka {
 struct topic_limits {
   std::int32_t partitions = 0;
   std::size_t max_message_bytes = 1048588; ///< the topic's max.message.bytes; Kafka's default
+  bool compacted = false;                  ///< it takes no record without a key
+  /// How far a record's timestamp may lie before or after the broker's clock. Outside of that a record gets the time of
+  /// producing.
+  std::int64_t timestamp_before_max_ms = std::numeric_limits<std::int64_t>::max();
+  std::int64_t timestamp_after_max_ms = std::numeric_limits<std::int64_t>::max();
 };
 
 struct sink_settings {

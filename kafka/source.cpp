@@ -1,7 +1,10 @@
 #include "kafka/source.hpp"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <mutex>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -17,11 +20,34 @@ namespace {
 // Messages that one call takes out of the client's queue. What drain() may not hand out any more waits here.
 constexpr std::size_t chunk_size = 512;
 
+using clock = std::chrono::steady_clock;
+
+/// Brokers that just started, or lag behind, say of a topic for a moment that it is not there. It is gone once that has
+/// been said several times, over some seconds, and nothing came of the partition in between.
+class absence {
+public:
+  /// It was said now. True: it is gone.
+  bool told(clock::time_point now) {
+    if (times_ == 0 || now - last_ > silence_max) times_ = 0, first_ = now;
+    last_ = now;
+    return ++times_ >= times_min && now - first_ >= lasting_min;
+  }
+  void over() { times_ = 0; }
+
+private:
+  static constexpr int times_min = 3;
+  static constexpr std::chrono::seconds lasting_min{5};
+  static constexpr std::chrono::seconds silence_max{15}; ///< the client looks again every second, or every ten
+  int times_ = 0;
+  clock::time_point first_{}, last_{};
+};
+
 struct partition_state {
   std::uint32_t slot = 0;
   topic_partition where;
   std::int64_t expected = 0; ///< the guard: nothing below it is handed out
   bool stopped = false;      ///< after a partition_error: handing out more could skip a row
+  absence missing{};
 };
 
 /// Finds the state of a message's partition. The client gives one pointer for all messages of a topic, so a row costs a
@@ -45,7 +71,9 @@ public:
   }
   void add(const partition_start& start) {
     auto state = std::make_unique<partition_state>();
-    *state = {start.slot, start.where, start.offset, false};
+    state->slot = start.slot;
+    state->where = start.where;
+    state->expected = start.offset;
     auto& partitions = by_topic_[start.where.topic];
     const auto index = static_cast<std::size_t>(start.where.partition);
     if (partitions.size() <= index) partitions.resize(index + 1, nullptr);
@@ -83,11 +111,56 @@ struct shared_state {
   std::atomic<bool> down{false}, up_again{false};
   // Errors that the client puts among the rows as text only. Written while drain() takes rows out, on its thread.
   std::vector<std::pair<rd_kafka_resp_err_t, std::string>> told;
+
+  // What was committed by a commit of which other partitions failed. The client's answer says of every partition that
+  // it failed then; only its interceptors are told the truth.
+  struct offset_of {
+    topic_partition where;
+    std::int64_t offset = -1;
+    bool operator==(const offset_of&) const = default;
+  };
+  std::mutex mutex;
+  std::vector<offset_of> committed_anyway;
+
+  void note_commit(const rd_kafka_topic_partition_list_t& list) {
+    const auto end = list.elems + list.cnt;
+    const auto good = [](const rd_kafka_topic_partition_t& one) { return one.err == RD_KAFKA_RESP_ERR_NO_ERROR; };
+    if (std::all_of(list.elems, end, good)) return; // all or nothing: the answer is right
+    std::lock_guard lock(mutex);
+    for (const auto* one = list.elems; one != end; ++one)
+      if (good(*one)) committed_anyway.push_back({{one->topic, one->partition}, one->offset});
+  }
 };
 
-bool is_transient(rd_kafka_resp_err_t code) {
+/// What an error means for the partition that it is about.
+enum class verdict {
+  passing, ///< the client asks again, for the same offset
+  missing, ///< so it does, but perhaps in vain
+  final,   ///< nothing more is to be had from here, or only by passing over rows
+};
+
+verdict judge(rd_kafka_resp_err_t code) {
+  switch (code) {
+  case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+  case RD_KAFKA_RESP_ERR_INVALID_MSG:
+  case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+  case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+  case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+  case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+  case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
+    return verdict::final;
+  default:
+    break;
+  }
   const auto kind = kind_of(code);
-  return kind == errc::unavailable || kind == errc::timeout;
+  if (kind == errc::not_found) return verdict::missing;
+  if (kind == errc::unavailable || kind == errc::timeout) return verdict::passing;
+  // A broker's own troubles leave the offset alone. The client's: after a batch that it can't decode it goes on behind.
+  const bool is_clients_own = code > RD_KAFKA_RESP_ERR__BEGIN && code < RD_KAFKA_RESP_ERR__END;
+  return is_clients_own ? verdict::final : verdict::passing;
 }
 
 class rd_source final : public row_source {
@@ -124,9 +197,12 @@ private:
   bool refill();
   std::size_t hand_out(const rd_kafka_message_t& message, row_visitor& visitor, bool& handed);
   void on_error_message(const rd_kafka_message_t& message);
+  void on_partition_trouble(partition_state& state, rd_kafka_resp_err_t code, const std::string& doing,
+                            std::string_view text);
   void on_told_errors();
   void on_client_error(rd_kafka_event_t& event);
   void on_committed(rd_kafka_event_t& event);
+  void add_refusal(source_event& to, const std::vector<std::uint32_t>& slots, const rd_kafka_topic_partition_t& which);
   void push_partition_error(partition_state& state, std::string message);
   void drop_waiting(std::uint32_t slot);
 
@@ -136,6 +212,7 @@ private:
   partition_table table_;
   std::unordered_map<std::uint32_t, topic_partition>
       places_; ///< of every slot so far: what was taken away is still committed
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> committing_; ///< token -> slots
   std::array<rd_kafka_message_t*, chunk_size> chunk_{};
   std::size_t next_ = 0, filled_ = 0; // chunk_[next_, filled_) still have to be handed out
   const rd_kafka_message_t* current_ = nullptr;
@@ -221,6 +298,7 @@ std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& 
   auto* state = table_.find(message.rkt, message.partition);
   if (state == nullptr || state->stopped || message.offset < state->expected) return 0;
   state->expected = message.offset + 1;
+  state->missing.over();
   record_view view;
   view.slot = state->slot;
   view.offset = message.offset;
@@ -239,26 +317,32 @@ std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& 
 void rd_source::on_error_message(const rd_kafka_message_t& message) {
   auto* state = message.rkt ? table_.find(message.rkt, message.partition) : nullptr;
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-    if (state != nullptr && !state->stopped)
-      events_.push_back({source_event::kind::end_of_partition, state->slot, message.offset, 0, {}});
+    if (state == nullptr || state->stopped) return;
+    state->missing.over();
+    events_.push_back({source_event::kind::end_of_partition, state->slot, message.offset, 0, {}});
     return;
   }
-  const char* why = rd_kafka_message_errstr(&message);
-  if (is_transient(message.err)) {
-    last_trouble_ = printable(why ? why : "");
-    return;
-  }
-  if (message.rkt == nullptr) {
-    spdlog::warn("kafka: {}", make_error(message.err, "reading", why ? why : "").message);
-    return;
-  }
-  // Stopping is the only safe answer: after a batch that can't be decoded the client would go on behind it.
-  if (state != nullptr && !state->stopped)
-    push_partition_error(
-        *state,
-        make_error(message.err, fmt::format("can't read on {} at offset {}", to_string(state->where), state->expected),
-                   why ? why : "")
-            .message);
+  const char* text = rd_kafka_message_errstr(&message);
+  const std::string_view why = text ? text : "";
+  if (state != nullptr)
+    on_partition_trouble(*state, message.err,
+                         fmt::format("can't read on {} at offset {}", to_string(state->where), state->expected), why);
+  else if (judge(message.err) == verdict::passing)
+    last_trouble_ = printable(why);
+  else if (message.rkt == nullptr)
+    spdlog::warn("kafka: {}", make_error(message.err, "reading", why).message);
+}
+
+void rd_source::on_partition_trouble(partition_state& state, rd_kafka_resp_err_t code, const std::string& doing,
+                                     std::string_view text) {
+  if (state.stopped) return;
+  const auto how = judge(code);
+  if (how == verdict::final || (how == verdict::missing && state.missing.told(clock::now())))
+    return push_partition_error(state, make_error(code, doing, text).message);
+  const auto trouble = printable(text);
+  if (kind_of(code) == errc::internal && trouble != last_trouble_)
+    spdlog::warn("kafka: {}; trying again", make_error(code, doing, text).message);
+  last_trouble_ = trouble;
 }
 
 // A topic that does not exist, or lost a partition, is told this way, again with every refresh of the client's
@@ -266,10 +350,10 @@ void rd_source::on_error_message(const rd_kafka_message_t& message) {
 void rd_source::on_told_errors() {
   for (const auto& [code, text] : std::exchange(shared_->told, {})) {
     auto* state = table_.find_by_text(text);
-    if (is_transient(code) || state == nullptr)
+    if (state == nullptr)
       last_trouble_ = printable(text);
-    else if (!state->stopped)
-      push_partition_error(*state, make_error(code, "can't read on " + to_string(state->where), text).message);
+    else
+      on_partition_trouble(*state, code, "can't read on " + to_string(state->where), text);
   }
 }
 
@@ -310,10 +394,13 @@ void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t 
       std::memcpy(entry->metadata, commit.metadata.data(), commit.metadata.size());
     }
   }
+  auto& slots = committing_[token];
+  for (const auto& commit : commits) slots.push_back(commit.slot);
   static_assert(sizeof(void*) >= sizeof(token));
   const auto code = rd_kafka_commit_queue(client_.get(), list.get(), commit_queue_.get(), nullptr,
                                           reinterpret_cast<void*>(static_cast<std::uintptr_t>(token)));
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  committing_.erase(token);
   events_.push_back(
       {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets").message});
   shared_->wake.call();
@@ -348,19 +435,36 @@ void rd_source::on_client_error(rd_kafka_event_t& event) {
 
 void rd_source::on_committed(rd_kafka_event_t& event) {
   const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(rd_kafka_event_opaque(&event)));
-  auto code = rd_kafka_event_error(&event);
-  std::string where;
-  if (const auto* list = rd_kafka_event_topic_partition_list(&event))
-    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-      if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        code = list->elems[i].err;
-        where = fmt::format(" of {}/{}", list->elems[i].topic, list->elems[i].partition);
-      }
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-    events_.push_back({source_event::kind::committed, 0, -1, token, {}});
-  else
-    events_.push_back(
-        {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit the offset" + where).message});
+  const auto code = rd_kafka_event_error(&event);
+  source_event out{source_event::kind::committed, 0, -1, token, {}};
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) out.message = make_error(code, "can't commit offsets").message;
+  const auto* list = rd_kafka_event_topic_partition_list(&event);
+  const auto slots = std::move(committing_[token]);
+  committing_.erase(token);
+  decltype(shared_->committed_anyway) good;
+  {
+    std::lock_guard lock(shared_->mutex);
+    good.swap(shared_->committed_anyway);
+  }
+  for (int i = 0; list != nullptr && i < list->cnt; ++i)
+    if (const auto& one = list->elems[i]; one.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      if (std::find(good.begin(), good.end(), shared_state::offset_of{{one.topic, one.partition}, one.offset}) ==
+          good.end())
+        add_refusal(out, slots, one);
+  if (out.refused.size() == slots.size() || (code != RD_KAFKA_RESP_ERR_NO_ERROR && out.refused.empty()))
+    out.what = source_event::kind::commit_failed;
+  events_.push_back(std::move(out));
+}
+
+void rd_source::add_refusal(source_event& to, const std::vector<std::uint32_t>& slots,
+                            const rd_kafka_topic_partition_t& which) {
+  const topic_partition where{which.topic, which.partition};
+  for (const auto slot : slots)
+    if (places_.at(slot) == where)
+      to.refused.push_back({slot,
+                            which.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                                which.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                            make_error(which.err, "can't commit the offset of " + to_string(where)).message});
 }
 
 std::int64_t rd_source::end_offset(std::uint32_t slot) {
@@ -382,6 +486,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                               {"queued.max.messages.kbytes", "65536"},
                               {"fetch.wait.max.ms", settings.embedded ? "10" : "100"},
                               {"fetch.max.bytes", "16777216"},
+                              {"receive.message.max.bytes", "33554432"},
                               {"reconnect.backoff.max.ms", "2000"}};
   for (const auto& [name, value] : settings.properties) properties[name] = value;
   const kafka_properties fixed{{"group.id", settings.group_id},
@@ -392,8 +497,6 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                                {"enable.partition.eof", "true"},
                                {"isolation.level", "read_committed"},
                                {"allow.auto.create.topics", "false"},
-                               {"socket.nagle.disable", "true"},
-                               {"receive.message.max.bytes", "33554432"},
                                {"log.connection.close", "false"}};
   auto shared = std::make_shared<shared_state>();
   auto watch = std::make_shared<contact>();
@@ -403,6 +506,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
       shared->wake.call();
     }
   };
+  watch->committed = [shared](const rd_kafka_topic_partition_list_t& list) { shared->note_commit(list); };
   const auto adjust = [&shared](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, shared.get());
     rd_kafka_conf_set_error_cb(conf, [](rd_kafka_t*, int code, const char* text, void* opaque) {

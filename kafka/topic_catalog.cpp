@@ -24,8 +24,7 @@ result<std::unique_ptr<topic_catalog>> make_topic_catalog(const kafka_properties
 }
 
 result<std::unique_ptr<kafka_topic_catalog>> kafka_topic_catalog::open(const kafka_properties& user) {
-  auto client =
-      open_client(role::consumer, user, {{"allow.auto.create.topics", "false"}, {"socket.nagle.disable", "true"}});
+  auto client = open_client(role::consumer, user, {{"allow.auto.create.topics", "false"}});
   if (!client) return tl::make_unexpected(client.error());
   return std::unique_ptr<kafka_topic_catalog>(new kafka_topic_catalog(std::move(*client)));
 }

@@ -59,6 +59,40 @@ std::vector<cluster_topic> topics_of(const std::string& cluster) {
 
 } // namespace
 
+topic_limits limits_of(std::int32_t partitions, const configs_map& configs) {
+  topic_limits out;
+  out.partitions = partitions;
+  const auto text = [&](const char* name) {
+    const auto at = configs.find(name);
+    return at == configs.end() ? std::string_view{} : std::string_view{at->second};
+  };
+  const auto read = [&](const char* name, auto otherwise) {
+    auto number = otherwise;
+    std::from_chars(text(name).data(), text(name).data() + text(name).size(), number);
+    return number;
+  };
+  out.max_message_bytes = read("max.message.bytes", out.max_message_bytes);
+  out.compacted = text("cleanup.policy").find("compact") != std::string_view::npos;
+  if (text("message.timestamp.type") == "LogAppendTime") return out; // the broker overwrites them
+  // The last one is older than Kafka 3.6, and still there until 4.0.
+  out.timestamp_before_max_ms = read("message.timestamp.before.max.ms", out.timestamp_before_max_ms);
+  out.timestamp_after_max_ms = read("message.timestamp.after.max.ms", out.timestamp_after_max_ms);
+  const auto both = read("message.timestamp.difference.max.ms", std::numeric_limits<std::int64_t>::max());
+  out.timestamp_before_max_ms = std::min(out.timestamp_before_max_ms, both);
+  out.timestamp_after_max_ms = std::min(out.timestamp_after_max_ms, both);
+  return out;
+}
+
+result<void> check_dead_letter_topic(const std::string& name, const topic_limits& limits) {
+  if (!limits.compacted) return {};
+  return fail(
+      errc::invalid,
+      fmt::format("dead-letter topic \"{0}\" is compacted, and Kafka takes no record without a key there; choose "
+                  "another one, or: kafka-configs.sh --alter --entity-type topics --entity-name {0} "
+                  "--add-config cleanup.policy=delete",
+                  printable(name)));
+}
+
 struct topic_admin::impl {
   handle_ptr client;
   queue_ptr replies;
@@ -283,16 +317,12 @@ result<topic_limits> topic_admin::limits(const std::string& name, milliseconds l
   if (!all) return tl::make_unexpected(all.error());
   const auto* found = impl::find(**all, name);
   if (found == nullptr) return tl::make_unexpected(missing(name));
-  topic_limits out;
-  out.partitions = found->partition_cnt;
   auto embedded_one = impl_->is_embedded_broker(until);
   if (!embedded_one) return tl::make_unexpected(embedded_one.error());
-  if (*embedded_one) return out;
+  if (*embedded_one) return limits_of(found->partition_cnt, {});
   auto configs = impl_->configs(name, until);
   if (!configs) return tl::make_unexpected(configs.error());
-  if (const auto at = configs->find("max.message.bytes"); at != configs->end())
-    std::from_chars(at->second.data(), at->second.data() + at->second.size(), out.max_message_bytes);
-  return out;
+  return limits_of(found->partition_cnt, *configs);
 }
 
 result<void> topic_admin::impl::check(const cluster_topic& wanted, const rd_kafka_metadata_topic& found,

@@ -29,6 +29,11 @@ struct topic_description {
   std::map<std::string, std::string> configs; ///< all of the topic's settings; empty on the embedded broker
 };
 
+/// What a topic's settings (as Kafka tells them) bound; a setting that is missing bounds nothing.
+topic_limits limits_of(std::int32_t partitions, const std::map<std::string, std::string>& configs);
+/// errc::invalid for a topic that would refuse dead letters: it is compacted, and rows need not have a key.
+result<void> check_dead_letter_topic(const std::string& name, const topic_limits& limits);
+
 /// Blocks, each call within its limit. One thread at a time.
 class topic_admin {
 public:

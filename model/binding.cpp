@@ -71,17 +71,39 @@ private:
 
 std::size_t columns_of(const evaluator& graph) { return graph.number_columns() + graph.text_columns(); }
 
-result<void> check_treatment(const feature_spec& spec) {
+// Whether a cell of the feature can hold the number.
+bool holds(feature_type type, double number) {
+  switch (type) {
+  case feature_type::number:
+    return std::isfinite(static_cast<float>(number));
+  case feature_type::integer:
+    return std::trunc(number) == number && std::abs(number) <= 9007199254740992.0; // 2^53
+  case feature_type::boolean:
+    return number == 0 || number == 1;
+  default:
+    return true;
+  }
+}
+
+result<void> check_replacement(const feature_spec& spec, double number, const std::optional<bool>& is_text) {
+  if (!is_text) return {};
+  if (*is_text != (spec.type == feature_type::text))
+    return fail(errc::invalid, fmt::format("the feature {} is {}, but its replacement is a {}", quoted(spec.name),
+                                           to_string(spec.type), *is_text ? "string" : "number"));
+  if (!*is_text && !holds(spec.type, number))
+    return fail(errc::invalid, fmt::format("the feature {} is {}, but its replacement is {}", quoted(spec.name),
+                                           to_string(spec.type), number));
+  return {};
+}
+
+result<void> check_treatment(const feature_spec& spec, const told_feature& told) {
   const bool whole = spec.type == feature_type::integer || spec.type == feature_type::boolean;
   if (whole && spec.on_missing != treatment::reject && std::isnan(spec.missing_number))
     return fail(errc::invalid,
                 fmt::format("the feature {} is {}, which can't be missing as it is: give a missingValueReplacement",
                             quoted(spec.name), to_string(spec.type)));
-  for (const double number : {spec.missing_number, spec.invalid_number})
-    if (whole && !std::isnan(number) && std::trunc(number) != number)
-      return fail(errc::invalid, fmt::format("the feature {} is {}, but its replacement is {}", quoted(spec.name),
-                                             to_string(spec.type), number));
-  return {};
+  if (auto ok = check_replacement(spec, spec.missing_number, told.missing_is_text); !ok) return ok;
+  return check_replacement(spec, spec.invalid_number, told.invalid_is_text);
 }
 
 } // namespace
@@ -140,7 +162,7 @@ result<std::vector<feature_spec>> features_of_signature(const evaluator& graph, 
                   fmt::format("the feature {} is an array of strings, which is not supported", quoted(spec.name)));
     if (into == element::f32 && spec.type == feature_type::real) spec.type = feature_type::number;
     if (into == element::f64 && spec.type == feature_type::number) spec.type = feature_type::real;
-    if (auto ok = check_treatment(spec); !ok) return tl::make_unexpected(ok.error());
+    if (auto ok = check_treatment(spec, feature); !ok) return tl::make_unexpected(ok.error());
     walk.advance(width);
     features.push_back(std::move(spec));
   }

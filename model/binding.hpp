@@ -16,6 +16,7 @@ namespace troupe::model {
 struct told_feature {
   feature_spec spec;
   std::optional<feature_type> type;
+  std::optional<bool> missing_is_text, invalid_is_text; ///< of the replacements that it tells
 };
 
 /// What the file's own inputs say: one feature an input, by its name. Nothing where the only input is a matrix, whose

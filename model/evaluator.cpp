@@ -92,6 +92,13 @@ void evaluator::plan_memory() {
     }
     for (const value_place& place : steps_[i].inputs) last[place.slot] = std::max(last[place.slot], i);
   }
+  // What a step that makes texts keeps to itself holds their bytes, which are read for as long as the texts are.
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const std::vector<value_place>& made = steps_[i].outputs;
+    if (slots_[made.front().slot].type != element::text) continue;
+    for (const value_place& place : made)
+      if (last[place.slot] == i) last[place.slot] = never;
+  }
   last[result_.numbers.slot] = never;
   if (result_.label) last[result_.label->slot] = never;
 

@@ -91,7 +91,11 @@ bool known_category(const feature_spec& spec, std::string_view text) {
 
 feature_filler::feature_filler(std::vector<feature_slot> slots)
     : slots_(std::move(slots))
-    , counts_(slots_.size()) {}
+    , counts_(slots_.size()) {
+  for (const auto& [spec, column] : slots_)
+    quick_.push_back({static_cast<std::uint32_t>(column),
+                      spec.type == feature_type::number && spec.dims.empty() && !spec.low && !spec.high});
+}
 
 void feature_filler::begin(row_values out) {
   out_ = out;
@@ -100,7 +104,7 @@ void feature_filler::begin(row_values out) {
 
 // ---- the quick way ----
 
-bool feature_filler::quick_number(std::size_t feature, double value, bool whole) {
+bool feature_filler::quick_checked_number(std::size_t feature, double value, bool whole) {
   const feature_slot& slot = slots_[feature];
   const feature_spec& spec = slot.spec;
   if (!spec.dims.empty() || spec.type == feature_type::text) return false;
@@ -194,8 +198,9 @@ rejection feature_filler::take_array(const feature_slot& slot, std::size_t featu
     }
     const std::size_t end = std::min(literal.find_first_of(",] \t\r\n", at), literal.size());
     const std::string_view text = literal.substr(at, end - at);
-    double value = 0;
-    if (!is_number(text) || !read_double(text, value) || !fits(spec.type, value))
+    double value = text == "true";
+    const bool boolean = spec.type == feature_type::boolean && (text == "true" || text == "false");
+    if (!boolean && (!is_number(text) || !read_double(text, value) || !fits(spec.type, value)))
       return invalid(
           slot, feature, oddity::wrong_type, rejection::wrong_type,
           fmt::format("feature {} has {} as element {}, not a number that fits", quoted(spec.name), quoted(text), cell),

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
+#include "model/fuse.hpp"
 #include "model/onnx_tensor.hpp"
 #include "model/text.hpp"
 
@@ -16,6 +17,9 @@ namespace {
 constexpr std::size_t features_max = 1'000'000;   // columns of all inputs together
 constexpr std::size_t width_max = 1u << 22;       // cells of a value
 constexpr std::size_t total_width_max = 1u << 24; // cells of all values together
+// Elements of constants that nodes take into their operations, each time that one does, and of those that nodes make:
+// what a small file could otherwise multiply.
+constexpr std::size_t constants_max = 1u << 28;
 constexpr int nodes_max = 100'000;
 constexpr int dimensions_max = 8;
 
@@ -161,6 +165,7 @@ private:
       if (name.empty()) continue; // an optional input that is left out
       if (const constant* fixed = find_constant(name)) {
         inputs.back().fixed = fixed;
+        if (auto ok = count_constant(attributes, *fixed); !ok) return ok;
         continue;
       }
       const auto found = values_.find(name);
@@ -188,7 +193,15 @@ private:
 
   result<void> define_constant(const onnx::NodeProto& node, const attribute_reader& attributes, constant value) {
     if (auto ok = not_yet_defined(node.output(0), attributes.where()); !ok) return ok;
+    if (auto ok = count_constant(attributes, value); !ok) return ok;
     constants_.emplace(node.output(0), std::move(value));
+    return {};
+  }
+
+  result<void> count_constant(const attribute_reader& attributes, const constant& value) {
+    constant_elements_ += value.size();
+    if (constant_elements_ > constants_max)
+      return attributes.wrong("the nodes up to here take in or make constants of too many elements");
     return {};
   }
 
@@ -281,10 +294,14 @@ private:
     const known_value floats = as_floats(*numbers);
     graph_result given{floats.place, std::nullopt, floats.type.probabilities};
     if (label != nullptr) given.label = label->place;
-    if (compiled.classes && compiled.classes->names.size() != floats.place.width)
+    // Scores that come with a label may be of anything, as those of an SVM's pairs of classes are.
+    const bool one_a_class = label == nullptr || floats.type.probabilities;
+    if (compiled.classes && one_a_class && compiled.classes->names.size() != floats.place.width)
       return fail(errc::invalid, fmt::format("the model has {} classes, but gives {} numbers",
                                              compiled.classes->names.size(), floats.place.width));
     drop_unneeded(given);
+    const std::size_t results[] = {given.numbers.slot, given.label ? given.label->slot : given.numbers.slot};
+    fuse(steps_, results);
     compiled.graph =
         std::make_shared<const evaluator>(std::move(slots_), std::move(inputs_), std::move(steps_), std::move(given));
     return compiled;
@@ -314,6 +331,7 @@ private:
   std::vector<graph_input> inputs_;
   std::vector<slot_shape> slots_;
   std::size_t total_width_ = 0;
+  std::size_t constant_elements_ = 0;
   std::vector<step> steps_;
 };
 

@@ -27,6 +27,9 @@ struct loaded_model {
   bool classes_are_numbers = false;   ///< integer labels: written as JSON numbers
   std::size_t positive_class = 1;     ///< binary classifier: index of the class that `pred` is about
   std::size_t targets = 1;            ///< regressor: values a row
+  std::vector<std::string> operators; ///< of the file's graph, each once, sorted; for people
+  std::size_t golden_rows = 0;        ///< rows of the file that reproduced
+  double golden_difference = 0;       ///< the largest among them
   std::shared_ptr<const evaluator> graph;
 
   std::vector<std::string> feature_names() const {

@@ -94,8 +94,10 @@ private:
     return {};
   }
 
-  result<void> read_replacement(const std::string& name, double& number, std::string& text) {
+  result<void> read_replacement(const std::string& name, double& number, std::string& text,
+                                std::optional<bool>& is_text) {
     const std::string_view literal = member(name);
+    is_text = literal.starts_with('"');
     if (const auto told_text = string_value(literal))
       text = *told_text;
     else if (const auto told_number = number_of(literal))
@@ -123,7 +125,7 @@ private:
       return bad("has a missingValueTreatment that is neither returnInvalid, asIs, nor asValue with a "
                  "missingValueReplacement");
     if (spec.on_missing != treatment::replace) return {};
-    return read_replacement("missingValueReplacement", spec.missing_number, spec.missing_text);
+    return read_replacement("missingValueReplacement", spec.missing_number, spec.missing_text, out_.missing_is_text);
   }
 
   result<void> read_invalid() {
@@ -139,7 +141,7 @@ private:
       spec.on_invalid = spec.on_wrong_type = treatment::as_missing;
     } else if (how == "asValue") {
       spec.on_invalid = spec.on_wrong_type = treatment::replace;
-      return read_replacement("invalidValueReplacement", spec.invalid_number, spec.invalid_text);
+      return read_replacement("invalidValueReplacement", spec.invalid_number, spec.invalid_text, out_.invalid_is_text);
     } else {
       return bad("has an invalidValueTreatment that is none of returnInvalid, asIs, asMissing, asValue");
     }
@@ -241,7 +243,7 @@ result<model_metadata> read_metadata(const metadata_texts& texts) {
   return out;
 }
 
-result<void> check_golden(const loaded_model& model, const golden_rows& golden) {
+result<double> check_golden(const loaded_model& model, const golden_rows& golden) {
   constexpr std::string_view key = "troupe.golden";
   if (model.features.empty()) return wrong(key, "its rows have names, but the file does not name the features");
   const evaluator& graph = *model.graph;
@@ -251,6 +253,7 @@ result<void> check_golden(const loaded_model& model, const golden_rows& golden) 
   std::vector<double> numbers(graph.number_columns());
   std::vector<std::string_view> texts(graph.text_columns());
   evaluator::scratch scratch = graph.make_scratch();
+  double largest = 0;
   for (std::size_t i = 0; i < golden.rows.size(); ++i) {
     if (parser.parse(golden.rows[i], {numbers.data(), texts.data()}) != rejection::none)
       return wrong(key, fmt::format("row {}: {}", i, parser.fault().sentence));
@@ -269,9 +272,10 @@ result<void> check_golden(const loaded_model& model, const golden_rows& golden) 
       const double got = static_cast<double>(results[first + k]);
       if (!(std::abs(got - expected[k]) <= tolerance * std::max(1.0, std::abs(expected[k]))))
         return wrong(key, fmt::format("row {} gives {} where the file expects {} (value {})", i, got, expected[k], k));
+      largest = std::max(largest, std::abs(got - expected[k]));
     }
   }
-  return {};
+  return largest;
 }
 
 } // namespace troupe::model

@@ -37,7 +37,7 @@ struct metadata_texts {
 result<model_metadata> read_metadata(const metadata_texts& texts);
 
 /// Scores the golden rows and compares: |difference| <= 1e-5 * max(1, |expected|). Fails (errc::invalid), naming the
-/// row and both values.
-result<void> check_golden(const loaded_model& model, const golden_rows& golden);
+/// row and both values; gives the largest difference.
+result<double> check_golden(const loaded_model& model, const golden_rows& golden);
 
 } // namespace troupe::model

@@ -15,7 +15,7 @@ namespace {
 
 // What the operators here were checked against. Their definitions have not changed in between.
 constexpr std::int64_t onnx_opset_max = 21;
-constexpr std::int64_t ml_opset_max = 3;
+constexpr std::int64_t ml_opset_max = 4;
 constexpr std::int64_t ir_version_min = 3;
 constexpr std::int64_t ir_version_max = 10;
 

@@ -105,8 +105,15 @@ result<std::shared_ptr<const loaded_model>> load_onnx(std::span<const char> file
   } else {
     model->targets = compiled->graph->width();
   }
-  if (metadata->golden)
-    if (auto ok = check_golden(*model, *metadata->golden); !ok) return tl::make_unexpected(ok.error());
+  if (metadata->golden) {
+    const auto difference = check_golden(*model, *metadata->golden);
+    if (!difference) return tl::make_unexpected(difference.error());
+    model->golden_rows = metadata->golden->rows.size();
+    model->golden_difference = *difference;
+  }
+  std::set<std::string> operators;
+  for (const auto& node : parsed->graph().node()) operators.insert(node.op_type());
+  model->operators.assign(operators.begin(), operators.end());
   return std::shared_ptr<const loaded_model>{std::move(model)};
 }
 

@@ -33,6 +33,7 @@ constexpr std::array<description, rejection_count> descriptions{{
     {"INTERNAL", stage::predict},
     {"OUTSIDE_RANGE", stage::bind},
     {"UNKNOWN_CATEGORY", stage::bind},
+    {"UNACCEPTABLE_RECORD", stage::produce},
 }};
 
 const description& describe(rejection code) {

@@ -30,6 +30,7 @@ enum class rejection : std::uint8_t {
   internal,            ///< evaluating failed in a way that no other code names
   outside_range,       ///< a feature is outside of the range that the model's file tells, and shall be rejected then
   unknown_category,    ///< a feature is none of the categories that the model's file tells, likewise
+  unacceptable_record, ///< the output topic takes no such record: it is compacted, and the row has no key
 };
 
 /// "NULL_VALUE", "MISSING_FEATURE", ...: the value of `__troupe.errors.code` and of the metric label `code`.
@@ -39,6 +40,6 @@ stage stage_of(rejection code);
 /// "PARSE", "BIND", ...
 std::string_view to_string(stage where);
 /// Number of codes, `none` included: size of tables indexed by code.
-inline constexpr std::size_t rejection_count = static_cast<std::size_t>(rejection::unknown_category) + 1;
+inline constexpr std::size_t rejection_count = static_cast<std::size_t>(rejection::unacceptable_record) + 1;
 
 } // namespace troupe::model

@@ -3,10 +3,12 @@
 
     python3 tools/test_summary.py DIRECTORY
 
-DIRECTORY holds <build>.xml from `ctest --output-junit`, one per build, and, if the end-to-end tests ran, e2e.status
-(the exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}). A ctest entry is a whole Boost
-suite, so its cases are counted from the report that Boost prints; a case that ran in two builds counts twice. An entry
-that failed without reporting a failed case (it crashed, timed out or could not start) counts as one failure.
+DIRECTORY holds <build>.xml from `ctest --output-junit`, one per build; if the tests of the Python package ran,
+python.status (the exit code of pytest) and python.junit (what it writes with --junitxml); and, if the end-to-end tests
+ran, e2e.status (the exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}). A ctest entry
+is a whole Boost suite, so its cases are counted from the report that Boost prints; a case that ran in two builds counts
+twice. An entry that failed without reporting a failed case (it crashed, timed out or could not start) counts as one
+failure.
 Exit code 1 when anything failed or nothing passed.
 """
 import json
@@ -59,6 +61,18 @@ def count_end_to_end(status_file, results_file):
     return passed, failed or (1 if status else 0), skipped
 
 
+def count_pytest(status_file, junit):
+    """pytest's own numbers; one failure when it failed without naming any, or left no numbers."""
+    status = int(status_file.read_text())
+    try:
+        suite = next(ElementTree.parse(junit).getroot().iter("testsuite"))
+        tests, failures, errors, skipped = (int(suite.get(x, 0)) for x in ("tests", "failures", "errors", "skipped"))
+    except (OSError, ElementTree.ParseError, StopIteration, ValueError):
+        return 0, 1, 0
+    failed = failures + errors
+    return tests - failed - skipped, failed or (1 if status else 0), skipped
+
+
 def line(counts):
     passed, failed, skipped = counts
     return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
@@ -66,6 +80,8 @@ def line(counts):
 
 def main(directory):
     parts = [(junit.stem, count_build(junit)) for junit in sorted(directory.glob("*.xml"))]
+    if (directory / "python.status").exists():
+        parts.append(("python", count_pytest(directory / "python.status", directory / "python.junit")))
     if (directory / "e2e.status").exists():
         parts.append(("end to end", count_end_to_end(directory / "e2e.status", directory / "e2e.json")))
     for name, counts in parts:

@@ -55,6 +55,10 @@ result<std::vector<float>> attribute_reader::floats_or_infinite(std::string_view
   return read_floats(name, [](float value) { return !std::isnan(value); });
 }
 
+result<std::vector<float>> attribute_reader::any_floats(std::string_view name) {
+  return read_floats(name, [](float) { return true; });
+}
+
 result<std::vector<float>> attribute_reader::read_floats(std::string_view name, bool (*allowed)(float)) {
   const auto index = find(name, onnx::AttributeProto::FLOATS);
   if (!index) return tl::make_unexpected(index.error());
@@ -102,7 +106,11 @@ result<float> attribute_reader::number(std::string_view name, float otherwise) {
   return value;
 }
 
-result<std::optional<constant>> attribute_reader::tensor(std::string_view name, bool finite) {
+result<std::optional<constant>> attribute_reader::tensor(std::string_view name) { return read_tensor(name, true); }
+
+result<std::optional<constant>> attribute_reader::any_tensor(std::string_view name) { return read_tensor(name, false); }
+
+result<std::optional<constant>> attribute_reader::read_tensor(std::string_view name, bool finite) {
   const auto index = find(name, onnx::AttributeProto::TENSOR);
   if (!index) return tl::make_unexpected(index.error());
   if (*index < 0) return std::optional<constant>{};

@@ -1,12 +1,10 @@
 // What several operators ask of their inputs, and the conversion that the graph builder puts before those that want
 // floats.
 #include <numeric>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "model/operators/operator.hpp"
-#include "model/text.hpp"
 
 namespace troupe::model {
 namespace {
@@ -133,24 +131,6 @@ result<std::size_t> row_axis(const attribute_reader& node, const value_type& val
   if (from_front == 0)
     return node.unsupported(fmt::format("axis {} is the batch: rows are independent of each other", axis));
   return static_cast<std::size_t>(from_front - 1);
-}
-
-result<std::shared_ptr<const class_list>> read_classes(attribute_reader& node, std::string_view integers,
-                                                       std::string_view strings) {
-  auto numbers = node.integers(integers);
-  if (!numbers) return tl::make_unexpected(numbers.error());
-  auto texts = node.strings(strings);
-  if (!texts) return tl::make_unexpected(texts.error());
-  if (numbers->empty() == texts->empty())
-    return node.wrong(fmt::format("expected class labels in one of {} and {}", integers, strings));
-  auto classes = std::make_shared<class_list>();
-  classes->numbers = texts->empty();
-  classes->names = std::move(*texts);
-  for (const std::int64_t number : *numbers) classes->names.push_back(std::to_string(number));
-  std::set<std::string_view> seen;
-  for (const std::string& name : classes->names)
-    if (!seen.insert(name).second) return node.wrong(fmt::format("the class {} is there twice", quoted(name)));
-  return classes;
 }
 
 } // namespace troupe::model

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
+#include "model/operators/cast_text.hpp"
 #include "model/operators/operator.hpp"
 #include "model/text.hpp"
 
@@ -120,8 +121,8 @@ result<built_node> build_cast(attribute_reader& node, node_inputs inputs) {
   value_type output = input;
   output.type = *to;
   if (input.type == *to) return same(std::move(output));
-  if (input.type == element::text || *to == element::text)
-    return node.unsupported(fmt::format("casting {} to {} is not supported", to_string(input.type), to_string(*to)));
+  if (*to == element::text) return cast_to_text(input);
+  if (input.type == element::text) return cast_from_text(node, input, *to);
   // float and double keep what they mean; anything else is no probability any more.
   output.probabilities = input.probabilities && (*to == element::f32 || *to == element::f64);
   built_node built;

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "model/operators/operator.hpp"
+#include "model/operators/tensor.hpp"
 
 namespace troupe::model {
 namespace {
@@ -61,23 +61,27 @@ result<built_node> join_rows(attribute_reader& node, node_inputs inputs, std::si
   return built;
 }
 
-// One constant dimension joined to another, as shapes are put together.
-result<built_node> join_constants(const attribute_reader& node, node_inputs inputs) {
-  built_node built;
-  built.fixed = *inputs[0].fixed;
-  for (const node_input& input : inputs.subspan(1)) {
-    if (input.fixed == nullptr || input.fixed->data.index() != built.fixed->data.index() ||
-        built.fixed->dims.size() != 1 || input.fixed->dims.size() != 1)
-      return node.unsupported("joining these constants is not supported");
-    std::visit(
-        [&](auto& all) {
-          const auto& more = std::get<std::decay_t<decltype(all)>>(input.fixed->data);
-          all.insert(all.end(), more.begin(), more.end());
-        },
-        built.fixed->data);
-    built.fixed->dims[0] += input.fixed->dims[0];
+result<built_node> join_constants(const attribute_reader& node, node_inputs inputs, std::int64_t axis) {
+  std::vector<operand> parts;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    auto part = any_operand(node, inputs, i);
+    if (!part) return tl::make_unexpected(part.error());
+    parts.push_back(std::move(*part));
   }
-  return built;
+  const auto at = axis_of(node, parts[0], axis);
+  if (!at) return tl::make_unexpected(at.error());
+  shape joined = parts[0].dims;
+  joined[*at] = 0;
+  for (const operand& part : parts) {
+    shape rest = part.dims;
+    if (rest.size() == joined.size()) rest[*at] = joined[*at];
+    if (part.type != parts[0].type || rest != joined) return node.wrong("its constants don't fit together");
+    joined[*at] += part.dims[*at];
+  }
+  std::size_t outer = 1;
+  for (std::size_t i = 0; i < *at; ++i) outer *= static_cast<std::size_t>(joined[i]);
+  if (outer == 0) return node.wrong("its constants are empty");
+  return deliver(node, std::make_unique<join>(outer, parts[0].type), parts, plain(parts[0].type, std::move(joined)));
 }
 
 } // namespace
@@ -86,7 +90,7 @@ result<built_node> build_concat(attribute_reader& node, node_inputs inputs) {
   const auto axis = node.integer("axis", 0);
   if (!axis) return tl::make_unexpected(axis.error());
   if (std::all_of(inputs.begin(), inputs.end(), [](const node_input& i) { return i.fixed != nullptr; }))
-    return join_constants(node, inputs);
+    return join_constants(node, inputs, *axis);
   const auto first = row_value(node, inputs);
   if (!first) return tl::make_unexpected(first.error());
   const auto where = row_axis(node, **first, *axis);

@@ -3,6 +3,7 @@
 // it costs nothing next to parsing and is nearer to scikit-learn, which computes in double, than float sums would be.
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "model/operators/operator.hpp"
@@ -15,6 +16,10 @@ public:
   linear_map(const std::vector<float>& weights, const std::vector<float>& intercepts, std::size_t inputs)
       : weights_(weights.begin(), weights.end())
       , intercepts_(intercepts.begin(), intercepts.end())
+      , inputs_(inputs) {}
+  linear_map(std::vector<double> weights, std::vector<double> intercepts, std::size_t inputs)
+      : weights_(std::move(weights))
+      , intercepts_(std::move(intercepts))
       , inputs_(inputs) {}
   std::size_t outputs() const { return intercepts_.size(); }
   /// REQUIRES: x has as many cells as there are inputs.
@@ -29,10 +34,29 @@ public:
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
 
+  /// The map of rows that have been made (x - offset) * scale. REQUIRES: a number for each input.
+  linear_map after_scaling(const std::vector<float>& offset, const std::vector<float>& scale) const {
+    linear_map out = *this;
+    for (std::size_t o = 0; o < outputs(); ++o)
+      for (std::size_t i = 0; i < inputs_; ++i) {
+        double& weight = out.weights_[o * inputs_ + i];
+        weight *= static_cast<double>(scale[i]);
+        out.intercepts_[o] -= static_cast<double>(offset[i]) * weight;
+      }
+    return out;
+  }
+
 private:
   std::vector<double> weights_;
   std::vector<double> intercepts_;
   std::size_t inputs_;
+};
+
+/// An operation that can take the scaling of its input into its weights.
+class linear_operation : public operation {
+public:
+  virtual std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                                   const std::vector<float>& scale) const = 0;
 };
 
 } // namespace troupe::model

@@ -1,50 +1,47 @@
 // LinearClassifier as onnxruntime computes it, its special cases of two classes included: with one row of coefficients
-// the label is the second class where the score is positive, and the scores become {1-s, s}, or {1-p, p} with LOGISTIC.
+// the label is the second class where the score is positive, and the scores become {1-s, s}, or {1-p, p} with LOGISTIC;
+// the other transforms are not applied to it.
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include "model/operators/linear.hpp"
+#include "model/operators/post_transform.hpp"
 
 namespace troupe::model {
 namespace {
 
-enum class link { none, logistic, softmax };
-
-double logistic(double score) {
-  // Either form loses nothing: the exponent is never positive.
-  if (score >= 0) return 1.0 / (1.0 + std::exp(-score));
-  const double e = std::exp(score);
-  return e / (1.0 + e);
-}
-
 // One row of coefficients for two classes.
-class one_row_classifier final : public operation {
+class one_row_classifier final : public linear_operation {
 public:
-  one_row_classifier(linear_map map, link how)
+  one_row_classifier(linear_map map, bool logistic)
       : map_(std::move(map))
-      , link_(how) {}
+      , logistic_(logistic) {}
   void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
     for (std::size_t i = 0; i < in[0].rows; ++i) {
       const double score = map_.at(in[0].row<float>(i), 0);
       *out[0].row<std::int64_t>(i) = score > 0;
       float* numbers = out[1].row<float>(i);
-      numbers[0] = static_cast<float>(link_ == link::logistic ? logistic(-score) : 1.0 - score);
-      numbers[1] = static_cast<float>(link_ == link::logistic ? logistic(score) : score);
+      numbers[0] = static_cast<float>(logistic_ ? logistic(-score) : 1.0 - score);
+      numbers[1] = static_cast<float>(logistic_ ? logistic(score) : score);
     }
+  }
+
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<one_row_classifier>(map_.after_scaling(offset, scale), logistic_);
   }
 
 private:
   linear_map map_;
-  link link_;
+  bool logistic_;
 };
 
-class linear_classifier final : public operation {
+class linear_classifier final : public linear_operation {
 public:
-  linear_classifier(linear_map map, link how)
+  linear_classifier(linear_map map, post_transform how)
       : map_(std::move(map))
-      , link_(how) {}
+      , post_(how) {}
   void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
     // Scratch of a thread that scores: sized once, and the operation itself stays immutable.
     thread_local std::vector<double> scores;
@@ -53,34 +50,21 @@ public:
       for (std::size_t c = 0; c < scores.size(); ++c) scores[c] = map_.at(in[0].row<float>(i), c);
       const auto best = std::max_element(scores.begin(), scores.end()); // the first of equals
       *out[0].row<std::int64_t>(i) = best - scores.begin();
-      apply(scores, *best);
+      model::apply(post_, scores);
       std::transform(scores.begin(), scores.end(), out[1].row<float>(i),
                      [](double s) { return static_cast<float>(s); });
     }
   }
 
-private:
-  void apply(std::vector<double>& scores, double largest) const {
-    if (link_ == link::logistic)
-      for (double& score : scores) score = logistic(score);
-    if (link_ != link::softmax) return;
-    double sum = 0;
-    for (double& score : scores) sum += score = std::exp(score - largest);
-    for (double& score : scores) score /= sum;
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<linear_classifier>(map_.after_scaling(offset, scale), post_);
   }
 
+private:
   linear_map map_;
-  link link_;
+  post_transform post_;
 };
-
-result<link> read_link(attribute_reader& node) {
-  const auto post = node.text("post_transform", "NONE");
-  if (!post) return tl::make_unexpected(post.error());
-  if (*post == "NONE") return link::none;
-  if (*post == "LOGISTIC") return link::logistic;
-  if (*post == "SOFTMAX") return link::softmax;
-  return node.unsupported("post_transform is supported only as NONE, LOGISTIC or SOFTMAX");
-}
 
 } // namespace
 
@@ -93,7 +77,7 @@ result<built_node> build_linear_classifier(attribute_reader& node, node_inputs i
   if (!weights) return tl::make_unexpected(weights.error());
   const auto intercepts = node.floats("intercepts");
   if (!intercepts) return tl::make_unexpected(intercepts.error());
-  const auto how = read_link(node);
+  const auto how = read_post_transform(node);
   if (!how) return tl::make_unexpected(how.error());
   // Told to by exporters, without a meaning for the result.
   if (const auto multi = node.integer("multi_class", 0); !multi) return tl::make_unexpected(multi.error());
@@ -108,17 +92,19 @@ result<built_node> build_linear_classifier(attribute_reader& node, node_inputs i
     return node.wrong(
         fmt::format("coefficients has {} entries, expected {} rows x {} inputs", weights->size(), rows, width));
 
+  if (rows == 1 && *how == post_transform::probit)
+    return node.unsupported("post_transform PROBIT of one row of coefficients for two classes is not defined");
+
   built_node built;
   linear_map map{*weights, *intercepts, width};
   if (rows == 1)
-    built.op = std::make_unique<one_row_classifier>(std::move(map), *how);
+    built.op = std::make_unique<one_row_classifier>(std::move(map), *how == post_transform::logistic);
   else
     built.op = std::make_unique<linear_classifier>(std::move(map), *how);
   built.outputs.push_back(label_of(*classes));
-  const bool probabilities = *how == link::logistic || (*how == link::softmax && rows > 1);
   built.outputs.push_back(numbers_of(count));
   built.outputs[1].classes = *classes;
-  built.outputs[1].probabilities = probabilities;
+  built.outputs[1].probabilities = rows > 1 ? gives_probabilities(*how) : *how == post_transform::logistic;
   return built;
 }
 

@@ -1,25 +1,38 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "model/operators/linear.hpp"
+#include "model/operators/post_transform.hpp"
 
 namespace troupe::model {
 namespace {
 
-class linear_regressor final : public operation {
+class linear_regressor final : public linear_operation {
 public:
-  explicit linear_regressor(linear_map map)
-      : map_(std::move(map)) {}
+  linear_regressor(linear_map map, post_transform how)
+      : map_(std::move(map))
+      , post_(how) {}
   void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
+    thread_local std::vector<double> values;
+    values.resize(map_.outputs());
     for (std::size_t i = 0; i < in[0].rows; ++i) {
-      const float* x = in[0].row<float>(i);
-      float* y = out[0].row<float>(i);
-      for (std::size_t target = 0; target < map_.outputs(); ++target)
-        y[target] = static_cast<float>(map_.at(x, target));
+      for (std::size_t target = 0; target < values.size(); ++target)
+        values[target] = map_.at(in[0].row<float>(i), target);
+      model::apply(post_, values);
+      std::transform(values.begin(), values.end(), out[0].row<float>(i),
+                     [](double y) { return static_cast<float>(y); });
     }
+  }
+
+  std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
+                                           const std::vector<float>& scale) const override {
+    return std::make_unique<linear_regressor>(map_.after_scaling(offset, scale), post_);
   }
 
 private:
   linear_map map_;
+  post_transform post_;
 };
 
 } // namespace
@@ -33,9 +46,8 @@ result<built_node> build_linear_regressor(attribute_reader& node, node_inputs in
   if (!intercepts) return tl::make_unexpected(intercepts.error());
   const auto targets = node.integer("targets", 1);
   if (!targets) return tl::make_unexpected(targets.error());
-  const auto post = node.text("post_transform", "NONE");
+  auto post = read_post_transform(node);
   if (!post) return tl::make_unexpected(post.error());
-  if (*post != "NONE") return node.unsupported("post_transform is supported only as NONE");
   const std::size_t width = (*input)->width();
   if (*targets < 1 || static_cast<std::size_t>(*targets) > weights->size())
     return node.wrong(fmt::format("targets is {}, with {} coefficients", *targets, weights->size()));
@@ -46,8 +58,10 @@ result<built_node> build_linear_regressor(attribute_reader& node, node_inputs in
   if (intercepts->empty()) intercepts->resize(count);
   if (intercepts->size() != count)
     return node.wrong(fmt::format("intercepts has {} entries for {} targets", intercepts->size(), count));
+  // As onnxruntime has it: of one target only PROBIT is applied.
+  if (count == 1 && *post != post_transform::probit) post = post_transform::none;
   built_node built;
-  built.op = std::make_unique<linear_regressor>(linear_map{*weights, *intercepts, width});
+  built.op = std::make_unique<linear_regressor>(linear_map{*weights, *intercepts, width}, *post);
   built.outputs.push_back(numbers_of(count));
   return built;
 }

@@ -90,6 +90,8 @@ public:
   result<std::vector<float>> floats(std::string_view name);
   /// Infinities are let through, NaN is not.
   result<std::vector<float>> floats_or_infinite(std::string_view name);
+  /// NaN and infinities are let through.
+  result<std::vector<float>> any_floats(std::string_view name);
   result<std::vector<std::int64_t>> integers(std::string_view name);
   result<std::vector<std::string>> strings(std::string_view name);
   /// Absent: `otherwise`.
@@ -98,8 +100,10 @@ public:
   /// NaN and infinities are let through.
   result<float> any_number(std::string_view name, float otherwise);
   result<std::string> text(std::string_view name, std::string_view otherwise);
-  /// Absent: nothing. NaN and infinities are let through unless `finite`.
-  result<std::optional<constant>> tensor(std::string_view name, bool finite = true);
+  /// Absent: nothing.
+  result<std::optional<constant>> tensor(std::string_view name);
+  /// NaN and infinities are let through.
+  result<std::optional<constant>> any_tensor(std::string_view name);
   /// Fails if the node has an attribute that none of the calls above asked for.
   result<void> nothing_else() const;
   /// errc::invalid: "<where>: <what>".
@@ -110,6 +114,7 @@ public:
 private:
   result<int> find(std::string_view name, int type);
   result<std::vector<float>> read_floats(std::string_view name, bool (*allowed)(float));
+  result<std::optional<constant>> read_tensor(std::string_view name, bool finite);
   const onnx::NodeProto& node_;
   std::string where_;
   std::int64_t opset_;
@@ -133,20 +138,106 @@ const operator_entry* find_operator(std::string_view domain, std::string_view na
 std::string supported_operators();
 
 // operators/<name>.cpp, sorted by name.
+result<built_node> build_abs(attribute_reader&, node_inputs);
+result<built_node> build_add(attribute_reader&, node_inputs);
+result<built_node> build_and(attribute_reader&, node_inputs);
+result<built_node> build_arg_max(attribute_reader&, node_inputs);
+result<built_node> build_arg_min(attribute_reader&, node_inputs);
+result<built_node> build_array_feature_extractor(attribute_reader&, node_inputs);
+result<built_node> build_atan(attribute_reader&, node_inputs);
+result<built_node> build_average_pool(attribute_reader&, node_inputs);
+result<built_node> build_batch_normalization(attribute_reader&, node_inputs);
+result<built_node> build_binarizer(attribute_reader&, node_inputs);
 result<built_node> build_cast(attribute_reader&, node_inputs);
+result<built_node> build_category_mapper(attribute_reader&, node_inputs);
+result<built_node> build_ceil(attribute_reader&, node_inputs);
+result<built_node> build_clip(attribute_reader&, node_inputs);
 result<built_node> build_concat(attribute_reader&, node_inputs);
 result<built_node> build_constant(attribute_reader&, node_inputs);
+result<built_node> build_conv(attribute_reader&, node_inputs);
+result<built_node> build_cos(attribute_reader&, node_inputs);
+result<built_node> build_div(attribute_reader&, node_inputs);
+result<built_node> build_dropout(attribute_reader&, node_inputs);
+result<built_node> build_elu(attribute_reader&, node_inputs);
+result<built_node> build_equal(attribute_reader&, node_inputs);
+result<built_node> build_erf(attribute_reader&, node_inputs);
+result<built_node> build_exp(attribute_reader&, node_inputs);
+result<built_node> build_expand(attribute_reader&, node_inputs);
 result<built_node> build_feature_vectorizer(attribute_reader&, node_inputs);
+result<built_node> build_flatten(attribute_reader&, node_inputs);
+result<built_node> build_floor(attribute_reader&, node_inputs);
+result<built_node> build_gather(attribute_reader&, node_inputs);
+result<built_node> build_gemm(attribute_reader&, node_inputs);
+result<built_node> build_global_average_pool(attribute_reader&, node_inputs);
+result<built_node> build_global_max_pool(attribute_reader&, node_inputs);
+result<built_node> build_greater(attribute_reader&, node_inputs);
+result<built_node> build_greater_or_equal(attribute_reader&, node_inputs);
+result<built_node> build_hard_sigmoid(attribute_reader&, node_inputs);
 result<built_node> build_identity(attribute_reader&, node_inputs);
+result<built_node> build_imputer(attribute_reader&, node_inputs);
+result<built_node> build_label_encoder(attribute_reader&, node_inputs);
+result<built_node> build_leaky_relu(attribute_reader&, node_inputs);
+result<built_node> build_less(attribute_reader&, node_inputs);
+result<built_node> build_less_or_equal(attribute_reader&, node_inputs);
 result<built_node> build_linear_classifier(attribute_reader&, node_inputs);
 result<built_node> build_linear_regressor(attribute_reader&, node_inputs);
+result<built_node> build_log(attribute_reader&, node_inputs);
+result<built_node> build_log_softmax(attribute_reader&, node_inputs);
+result<built_node> build_matmul(attribute_reader&, node_inputs);
+result<built_node> build_max(attribute_reader&, node_inputs);
+result<built_node> build_max_pool(attribute_reader&, node_inputs);
+result<built_node> build_mean(attribute_reader&, node_inputs);
+result<built_node> build_min(attribute_reader&, node_inputs);
+result<built_node> build_mul(attribute_reader&, node_inputs);
+result<built_node> build_neg(attribute_reader&, node_inputs);
 result<built_node> build_normalizer(attribute_reader&, node_inputs);
+result<built_node> build_not(attribute_reader&, node_inputs);
+result<built_node> build_one_hot_encoder(attribute_reader&, node_inputs);
+result<built_node> build_or(attribute_reader&, node_inputs);
+result<built_node> build_pad(attribute_reader&, node_inputs);
+result<built_node> build_pow(attribute_reader&, node_inputs);
+result<built_node> build_reciprocal(attribute_reader&, node_inputs);
+result<built_node> build_reduce_l1(attribute_reader&, node_inputs);
+result<built_node> build_reduce_l2(attribute_reader&, node_inputs);
+result<built_node> build_reduce_log_sum(attribute_reader&, node_inputs);
+result<built_node> build_reduce_log_sum_exp(attribute_reader&, node_inputs);
+result<built_node> build_reduce_max(attribute_reader&, node_inputs);
+result<built_node> build_reduce_mean(attribute_reader&, node_inputs);
+result<built_node> build_reduce_min(attribute_reader&, node_inputs);
+result<built_node> build_reduce_prod(attribute_reader&, node_inputs);
+result<built_node> build_reduce_sum(attribute_reader&, node_inputs);
+result<built_node> build_reduce_sum_square(attribute_reader&, node_inputs);
+result<built_node> build_relu(attribute_reader&, node_inputs);
+result<built_node> build_reshape(attribute_reader&, node_inputs);
+result<built_node> build_round(attribute_reader&, node_inputs);
 result<built_node> build_scaler(attribute_reader&, node_inputs);
+result<built_node> build_selu(attribute_reader&, node_inputs);
+result<built_node> build_sigmoid(attribute_reader&, node_inputs);
+result<built_node> build_sign(attribute_reader&, node_inputs);
+result<built_node> build_sin(attribute_reader&, node_inputs);
+result<built_node> build_slice(attribute_reader&, node_inputs);
+result<built_node> build_softmax(attribute_reader&, node_inputs);
+result<built_node> build_softplus(attribute_reader&, node_inputs);
+result<built_node> build_softsign(attribute_reader&, node_inputs);
+result<built_node> build_sqrt(attribute_reader&, node_inputs);
+result<built_node> build_squeeze(attribute_reader&, node_inputs);
+result<built_node> build_sub(attribute_reader&, node_inputs);
+result<built_node> build_sum(attribute_reader&, node_inputs);
+result<built_node> build_svm_classifier(attribute_reader&, node_inputs);
+result<built_node> build_svm_regressor(attribute_reader&, node_inputs);
+result<built_node> build_tan(attribute_reader&, node_inputs);
+result<built_node> build_tanh(attribute_reader&, node_inputs);
+result<built_node> build_tile(attribute_reader&, node_inputs);
+result<built_node> build_top_k(attribute_reader&, node_inputs);
+result<built_node> build_transpose(attribute_reader&, node_inputs);
 result<built_node> build_tree_ensemble_classifier(attribute_reader&, node_inputs);
 result<built_node> build_tree_ensemble_regressor(attribute_reader&, node_inputs);
+result<built_node> build_unsqueeze(attribute_reader&, node_inputs);
+result<built_node> build_where(attribute_reader&, node_inputs);
+result<built_node> build_xor(attribute_reader&, node_inputs);
 result<built_node> build_zip_map(attribute_reader&, node_inputs);
 
-// ---- what several operators share: operators/checks.cpp ----
+// ---- what several operators share: operators/checks.cpp, operators/classes.cpp ----
 
 /// The first input as a value of the row. Fails where it is a constant.
 result<const value_type*> row_value(const attribute_reader&, node_inputs, std::size_t index = 0);
@@ -160,6 +251,10 @@ result<std::size_t> row_axis(const attribute_reader&, const value_type&, std::in
 /// classlabels_ints or classlabels_int64s, or classlabels_strings: exactly one of them, no class twice.
 result<std::shared_ptr<const class_list>> read_classes(attribute_reader&, std::string_view integers,
                                                        std::string_view strings);
+/// Strings, or whole numbers, as classes. Fails where it is anything else, or a class is there twice.
+result<std::shared_ptr<const class_list>> classes_of(const attribute_reader&, const constant& values);
+/// An operation from an index of the row to that of one of `classes` classes: itself, where there is such a class.
+std::unique_ptr<operation> make_index_of_class(std::size_t classes);
 /// An operation that turns numbers of one type into another, as C++ does; to boolean: whether it is not 0.
 /// REQUIRES: both are numbers.
 std::unique_ptr<operation> make_conversion(element from, element to);

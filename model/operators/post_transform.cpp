@@ -8,17 +8,17 @@ namespace {
 
 constexpr double near_zero = 1e-7;
 
-// Winitzki's approximation of the inverse error function, good to about 1e-3. In float and in this order, as
-// onnxruntime has it: near 0 its rounding is all that is left of the result.
+// Winitzki's approximation of the inverse of erf: good to about 1e-3, and what onnxruntime uses. In float as there:
+// near 0 its rounding is most of the result.
 float inverse_erf(float x) {
   const float log = std::log((1 - x) * (1 + x));
   const float a = 2 / (3.14159f * 0.147f) + 0.5f * log;
   const float b = 1 / 0.147f * log;
-  const float size = std::sqrt(-a + std::sqrt(a * a - b));
-  return x < 0 ? -size : size;
+  const float root = std::sqrt(std::sqrt(a * a - b) - a);
+  return x < 0 ? -root : root;
 }
 
-double probit(float share) { return static_cast<double>(1.41421356f * inverse_erf(2 * share - 1)); }
+float probit(float score) { return 1.41421356f * inverse_erf(2 * score - 1); }
 
 void softmax(std::span<double> scores, bool leave_zeros) {
   const double largest = *std::max_element(scores.begin(), scores.end());
@@ -29,7 +29,7 @@ void softmax(std::span<double> scores, bool leave_zeros) {
     else
       sum += score = std::exp(score - largest);
   }
-  if (sum == 0) return; // only zeros, left as they are
+  // Of zeros only nothing is left, as in onnxruntime: NaN.
   for (double& score : scores) score /= sum;
 }
 
@@ -65,7 +65,7 @@ void apply(post_transform how, std::span<double> scores) {
   case post_transform::softmax_zero:
     return softmax(scores, true);
   case post_transform::probit:
-    for (double& score : scores) score = probit(static_cast<float>(score));
+    for (double& score : scores) score = static_cast<double>(probit(static_cast<float>(score)));
     return;
   }
 }

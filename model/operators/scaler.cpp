@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "model/operators/operator.hpp"
+#include "model/operators/linear.hpp"
 
 namespace troupe::model {
 namespace {
@@ -18,6 +18,10 @@ public:
         to[k] = static_cast<float>((static_cast<double>(from[k]) - static_cast<double>(offset_[k])) *
                                    static_cast<double>(scale_[k]));
     }
+  }
+  std::unique_ptr<operation> fused_with(const operation& next) const override {
+    const auto* linear = dynamic_cast<const linear_operation*>(&next);
+    return linear == nullptr ? nullptr : linear->after_scaling(offset_, scale_);
   }
 
 private:

@@ -18,7 +18,7 @@ result<std::vector<double>> read_numbers(attribute_reader& node, const std::stri
   auto floats = infinite ? node.floats_or_infinite(name) : node.floats(name);
   if (!floats) return tl::make_unexpected(floats.error());
   const std::string twin = name + "_as_tensor";
-  auto tensor = node.tensor(twin, false);
+  auto tensor = node.any_tensor(twin);
   if (!tensor) return tl::make_unexpected(tensor.error());
   if (!*tensor) return std::vector<double>(floats->begin(), floats->end());
   if (!floats->empty()) return node.wrong(fmt::format("it has both {} and {}", name, twin));

@@ -68,6 +68,28 @@ BOOST_AUTO_TEST_CASE(scorer__goes_down__batches_elsewhere_and_late_answer_droppe
   BOOST_CHECK_EQUAL(last().counters.redispatched, 2u);
 }
 
+// After a reconnect the handle is equal to the old one, whose batches nobody will answer.
+BOOST_AUTO_TEST_CASE(scorer__comes_up_again_under_the_same_key__its_batches_are_sent_again) {
+  start();
+  auto desk = std::make_shared<scorer_desk>();
+  desk->automatic = false;
+  auto handle = spawn(fake_scorer, desk);
+  send(ingest_, scorer_up{key_of(0), handle, true});
+  grant(0);
+  append(0, 20);
+  advance(5ms);
+  BOOST_REQUIRE_EQUAL(desk->batches.size(), 2u);
+  desk->batches.clear(); // the connection broke
+  send(ingest_, scorer_up{key_of(0), handle, true});
+  advance(5ms);
+  BOOST_REQUIRE_EQUAL(desk->batches.size(), 2u);
+  BOOST_CHECK_EQUAL(desk->batches[0].batch.attempt, 1u);
+  desk->answer(0);
+  desk->answer(0);
+  advance(300ms);
+  CHECK_RANGE(predicted(0), 0, 20);
+}
+
 BOOST_AUTO_TEST_CASE(scorer__not_ready__benched_and_batch_tried_again) {
   start();
   auto& desk = add_scorer();
@@ -107,6 +129,19 @@ BOOST_AUTO_TEST_CASE(bounds__bytes_in_flight__reading_stops) {
   advance(20ms);
   BOOST_CHECK_LE(lane->rows_handed_out, 5u);
   BOOST_CHECK_LE(told->back().counters.bytes_inflight, 1000u + 600u);
+}
+
+BOOST_AUTO_TEST_CASE(bounds__outcomes_wait_for_the_sink__reading_stops) {
+  icfg.dispatch.bytes_max = 2000;
+  start();
+  add_scorer();
+  lane->capacity = 0; // nothing is produced
+  grant(0);
+  append(0, 500);
+  advance(300ms);
+  // A row and its key have 5 bytes, its outcome another 10: without the outcomes it would be 400 rows.
+  BOOST_CHECK_LT(lane->rows_handed_out, 200u);
+  BOOST_CHECK_LE(told->back().counters.bytes_inflight, 2000u + 500u);
 }
 
 BOOST_AUTO_TEST_CASE(bounds__uncommitted_rows__never_more_than_the_cap) {

@@ -27,7 +27,8 @@ struct scorer_desk {
     ingest_actor from;
   };
   bool automatic = true; ///< answers at once
-  bool ready = true;     ///< has every model version; else answers not_ready
+  bool ready = true;     ///< has every model version but those in `gone`; else answers not_ready
+  std::set<std::uint32_t> gone;
   std::deque<waiting> batches;
   std::uint64_t seen = 0, rows_seen = 0;
 
@@ -55,7 +56,7 @@ struct scorer_desk {
     return reply;
   }
   scored_batch answer_to(const score_batch& batch) const {
-    if (ready) return score(batch);
+    if (ready && !gone.contains(batch.version.value)) return score(batch);
     scored_batch reply;
     reply.status = scored_batch::status_kind::not_ready;
     reply.seq = batch.seq;

@@ -124,6 +124,43 @@ BOOST_AUTO_TEST_CASE(revoke__rows_in_flight__drained_committed_released) {
   CHECK_RANGE(predicted(0), 0, 10);
 }
 
+BOOST_AUTO_TEST_CASE(revoke__rows_in_the_open_batch__are_finished_first) {
+  icfg.queue_delay_max = 200ms;
+  start();
+  add_scorer();
+  grant(0);
+  grant(1);
+  append(0, 3);
+  append(1, 3);
+  advance(10ms);
+  BOOST_REQUIRE_EQUAL(lane->rows_handed_out, 6u);
+  send(ingest_, lane_revoke{{"dsp", 0}, control_offset{7}});
+  advance(20ms);
+  BOOST_REQUIRE_MESSAGE(!down, reason);
+  BOOST_CHECK_EQUAL(committed(0), 3);
+  CHECK_RANGE(predicted(0), 0, 3);
+  BOOST_CHECK_EQUAL(last().report.holding.size(), 1u);
+}
+
+BOOST_AUTO_TEST_CASE(grant__again_after_a_stop_with_rows_in_the_open_batch__finished_first) {
+  icfg.queue_delay_max = 200ms;
+  start();
+  add_scorer();
+  grant(0);
+  grant(1);
+  append(0, 3);
+  append(1, 1);
+  advance(10ms);
+  BOOST_REQUIRE_EQUAL(lane->rows_handed_out, 4u);
+  lane->emit({source_event::kind::partition_error, 0, -1, 0, "stopped for the test"});
+  run();
+  grant(0, 3, 9);
+  append(0, 2);
+  advance(500ms);
+  BOOST_REQUIRE_MESSAGE(!down, reason);
+  CHECK_RANGE(predicted(0), 0, 5);
+}
+
 BOOST_AUTO_TEST_CASE(revoke__commit_fails__held_until_it_succeeds) {
   start();
   add_scorer();
@@ -138,6 +175,50 @@ BOOST_AUTO_TEST_CASE(revoke__commit_fails__held_until_it_succeeds) {
   lane->fail_commits = false;
   advance(300ms);
   BOOST_CHECK_EQUAL(committed(0), 10);
+  BOOST_CHECK(last().report.holding.empty());
+  BOOST_CHECK_EQUAL(last().report.problem, "");
+}
+
+// An operator deletes one of two topics: the other one is read on, however long it takes until somebody is told.
+BOOST_AUTO_TEST_CASE(commit__topic_is_gone__neither_reading_nor_hand_overs_wait_for_it) {
+  kafka.create("old", 1);
+  icfg.uncommitted_rows_max = 30;
+  start();
+  add_scorer();
+  grant(0);
+  send(ingest_, lane_grant{{"old", 0}, 0, "", control_offset{1}});
+  run();
+  lane->gone.insert("old");
+  for (int i = 0; i < 20; ++i) kafka.append("old", 0, {.key = "k", .value = "x"});
+  append(0, 5);
+  advance(300ms);
+  BOOST_CHECK_EQUAL(committed(0), 5);
+  BOOST_CHECK_EQUAL(last().counters.rows_uncommitted, 20u);
+  BOOST_CHECK_NE(last().report.problem.find("no such topic"), std::string::npos);
+  lane->emit({source_event::kind::partition_error, 1, -1, 0, "the topic does not exist"});
+  advance(600ms);
+  BOOST_CHECK_EQUAL(last().report.problem, "old/0 stopped: the topic does not exist");
+  BOOST_CHECK_EQUAL(last().counters.rows_uncommitted, 0u);
+  append(0, 100);
+  advance(1s);
+  CHECK_RANGE(predicted(0), 0, 105);
+  send(ingest_, lane_revoke{{"old", 0}, control_offset{7}});
+  advance(300ms);
+  BOOST_REQUIRE_EQUAL(last().report.holding.size(), 1u);
+  BOOST_CHECK_EQUAL(last().report.holding[0].where.topic, "dsp");
+}
+
+BOOST_AUTO_TEST_CASE(revoke__topic_is_gone__released_after_a_while_all_the_same) {
+  start();
+  add_scorer();
+  grant(0);
+  append(0, 5);
+  lane->gone.insert("dsp");
+  advance(50ms);
+  send(ingest_, lane_revoke{{"dsp", 0}, control_offset{7}});
+  advance(2s);
+  BOOST_CHECK_EQUAL(last().report.holding.size(), 1u); // it may be there again in a moment
+  advance(5s);
   BOOST_CHECK(last().report.holding.empty());
   BOOST_CHECK_EQUAL(last().report.problem, "");
 }
@@ -206,6 +287,54 @@ BOOST_AUTO_TEST_CASE(version__switched__stamped_at_an_exact_offset_and_recorded)
   BOOST_CHECK_EQUAL(rows[10].value.value(), "r10@2");
   BOOST_CHECK_EQUAL(rows[10].header("troupe.model").value(), "games@2");
   BOOST_CHECK_EQUAL(metadata(0), R"({"version":"games@2","since":10})");
+}
+
+// Two rollouts while a batch was out: nobody keeps its version, nor may the next one overtake it (I4).
+BOOST_AUTO_TEST_CASE(version__kept_by_nobody__its_rows_and_those_after_get_the_one_in_force) {
+  start();
+  auto& desk = add_scorer(true, false);
+  grant(0);
+  append(0, 10);
+  advance(5ms);
+  send(ingest_, lane_version{model_version{2}});
+  append(0, 10);
+  advance(5ms);
+  BOOST_REQUIRE_EQUAL(desk.batches.size(), 2u);
+  desk.answer(1); // scored by version 2, and waits for the one before
+  send(ingest_, lane_version{model_version{3}});
+  append(0, 10);
+  desk.gone = {1, 2};
+  desk.answer(0);
+  desk.automatic = true;
+  advance(2s);
+  BOOST_CHECK(predicted(0).empty());
+  BOOST_CHECK_EQUAL(last().report.problem,
+                    "rows wait for games@1, which no scorer has; if that goes on, games@3 scores them");
+  while (!desk.batches.empty()) desk.answer();
+  advance(5s);
+  CHECK_RANGE(predicted(0), 0, 30);
+  for (const auto& record : kafka.all("preds")) {
+    BOOST_CHECK_EQUAL(record.header("troupe.model").value(), "games@3");
+    BOOST_CHECK(record.value.value().ends_with("@3"));
+  }
+  BOOST_CHECK_EQUAL(committed(0), 30);
+  BOOST_CHECK_EQUAL(metadata(0), R"({"version":"games@3","since":0})");
+  BOOST_CHECK_EQUAL(last().report.problem, "");
+}
+
+// The one in force is waited for: its model is being loaded.
+BOOST_AUTO_TEST_CASE(version__in_force_and_nobody_has_it__waited_for_and_told) {
+  start();
+  auto& desk = add_scorer();
+  desk.gone = {1};
+  grant(0);
+  append(0, 10);
+  advance(8s);
+  BOOST_CHECK(predicted(0).empty());
+  BOOST_CHECK_EQUAL(last().report.problem, "rows wait for games@1, which no scorer has");
+  desk.gone.clear();
+  advance(300ms);
+  CHECK_RANGE(predicted(0), 0, 10);
 }
 
 BOOST_AUTO_TEST_CASE(commit__deliveries_held__waits_for_the_unbroken_prefix) {
@@ -296,6 +425,25 @@ BOOST_AUTO_TEST_CASE(frozen__longer_than_the_removal_timeout__produces_nothing_a
   BOOST_CHECK_NE(reason.find("stood still"), std::string::npos);
   BOOST_CHECK(predicted(0).empty());
   BOOST_CHECK(lane->closed);
+}
+
+// The actor's clock stands still while the machine is suspended; the guard's does not.
+BOOST_AUTO_TEST_CASE(suspended__longer_than_the_removal_timeout__produces_nothing_and_ends) {
+  auto suspended = std::make_shared<std::chrono::seconds>(0);
+  icfg.guard_clock = [this, suspended] { return now() + *suspended; };
+  start();
+  auto& desk = add_scorer(true, false);
+  grant(0);
+  append(0, 5);
+  advance(100ms);
+  *suspended = 4s;
+  advance(100ms);
+  BOOST_CHECK(!down);
+  *suspended += 6s;
+  desk.answer();
+  run();
+  BOOST_CHECK(down);
+  BOOST_CHECK(predicted(0).empty());
 }
 
 BOOST_AUTO_TEST_CASE(frozen__shorter__goes_on) {

@@ -29,6 +29,24 @@ BOOST_AUTO_TEST_CASE(rows__one_scorer__predicted_in_order_with_key_timestamp_hea
   BOOST_CHECK_EQUAL(metadata(0), R"({"version":"games@1","since":0})");
 }
 
+BOOST_AUTO_TEST_CASE(headers__sha256__names_the_content_of_the_version_that_scored) {
+  icfg.headers = {"troupe.source", "troupe.sha256", "troupe.model"};
+  start();
+  send(ingest_, lane_version{model_version{1}, "c0de"});
+  add_scorer();
+  grant(0);
+  append(0, 5);
+  advance(100ms);
+  send(ingest_, lane_version{model_version{2}, "beef"});
+  append(0, 5);
+  advance(100ms);
+  std::map<std::string, std::string> digests;
+  for (const auto& record : kafka.all("preds"))
+    digests[record.header("troupe.model").value()] += record.header("troupe.sha256").value() + " ";
+  BOOST_CHECK_EQUAL(digests["games@1"], "c0de c0de c0de c0de c0de ");
+  BOOST_CHECK_EQUAL(digests["games@2"], "beef beef beef beef beef ");
+}
+
 BOOST_AUTO_TEST_CASE(sink__full__goes_on_when_it_wakes) {
   start();
   add_scorer();
@@ -59,6 +77,8 @@ BOOST_AUTO_TEST_CASE(delivery__fails__lane_ends) {
   run();
   BOOST_CHECK(down);
   BOOST_CHECK_NE(reason.find("could not be written: scripted failure"), std::string::npos);
+  BOOST_REQUIRE_EQUAL(last().report.holding.size(), 1u);
+  BOOST_CHECK_EQUAL(last().report.holding[0].position, 10); // told at the end, not with the next report
   BOOST_CHECK_EQUAL(committed(0), -1);
 }
 
@@ -136,6 +156,24 @@ BOOST_AUTO_TEST_CASE(output__too_large_for_the_topic__dead_letter) {
   BOOST_CHECK_EQUAL(dead[0].header("__troupe.errors.code").value(), "OUTPUT_TOO_LARGE");
   BOOST_CHECK_EQUAL(dead[0].value.value().size(), 101u);
   CHECK_RANGE(predicted(0), 1, 2);
+}
+
+BOOST_AUTO_TEST_CASE(output__compacted__row_without_a_key_is_a_dead_letter) {
+  start();
+  add_scorer();
+  lane->output_compacted = true;
+  grant(0);
+  append(0, 1);
+  kafka.append("dsp", 0, {.key = std::nullopt, .value = "keyless"});
+  kafka.append("dsp", 0, {.key = "", .value = "empty key"});
+  advance(200ms);
+  auto dead = kafka.all("dsp.dlq");
+  BOOST_REQUIRE_EQUAL(dead.size(), 1u);
+  BOOST_CHECK_EQUAL(dead[0].header("__troupe.errors.code").value(), "UNACCEPTABLE_RECORD");
+  BOOST_CHECK_EQUAL(dead[0].header("__connect.errors.stage").value(), "PRODUCE");
+  BOOST_CHECK_EQUAL(dead[0].value.value(), "keyless");
+  BOOST_CHECK_EQUAL(kafka.all("preds").size(), 2u);
+  BOOST_CHECK_EQUAL(committed(0), 3);
 }
 
 BOOST_AUTO_TEST_CASE(dead_letter__too_large_for_its_topic__cut_with_length_and_digest) {

@@ -24,6 +24,44 @@ BOOST_AUTO_TEST_CASE(register_model__versions_follow__same_content_is_the_same) 
   BOOST_TEST(core->state().models().size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(register_model__for_an_alias__that_one_moves_and_no_other) {
+  join(a);
+  const auto ready = [&](std::vector<std::uint32_t> versions) {
+    auto r = obedient(a);
+    for (auto v : versions) r.models.push_back({"games", model_version{v}, model_report::state_kind::ready, ""});
+    core->heard(r, now);
+    run();
+  };
+  ask("register_model", model('a'), "1");
+  ready({1});
+  ask("register_model", model('b', R"(,"alias":"challenger")"), "2");
+  BOOST_TEST(core->state().find_model("games", model_version{2})->record.activate == "challenger");
+  ready({1, 2});
+  BOOST_TEST(core->state().find_alias("games", "champion")->version.value == 1u);
+  BOOST_TEST(core->state().find_alias("games", "challenger")->version.value == 2u);
+  ask("register_model", model('c', R"(,"activate":false)"), "3");
+  ready({1, 2, 3});
+  BOOST_TEST(core->state().find_alias("games", "champion")->version.value == 1u);
+  BOOST_TEST(!ask("register_model", model('d', R"(,"alias":"Champion!")"), "4").ok);
+  // One that is still on its way to an alias is not taken away from it.
+  ask("register_model", model('d'), "5");
+  BOOST_TEST(!ask("register_model", model('d', R"(,"alias":"challenger")"), "6").ok);
+  BOOST_TEST(core->state().find_model("games", model_version{4})->record.activate == "champion");
+}
+
+BOOST_AUTO_TEST_CASE(register_model__known_content_other_features__is_refused_with_both_lists) {
+  join(a);
+  ask("register_model", model('a', R"(,"features":["G1","G2"])"), "1");
+  const auto other = ask("register_model", model('a', R"(,"features":["G2","G1"])"), "2");
+  BOOST_TEST(!other.ok);
+  for (const auto* part : {"games@1", "G1,G2", "G2,G1", "pipelines[].features"})
+    BOOST_TEST(other.message.find(part) != std::string::npos, part << " in: " << other.message);
+  BOOST_TEST(ask("register_model", model('a', R"(,"features":["G1","G2"])"), "3").ok);
+  BOOST_TEST(ask("register_model", model('a'), "4").ok); // no opinion
+  BOOST_TEST(
+      (core->state().find_model("games", model_version{1})->record.features == std::vector<std::string>{"G1", "G2"}));
+}
+
 BOOST_AUTO_TEST_CASE(change__same_id_again__same_answer_no_second_effect) {
   join(a);
   const auto first = ask("register_model", model('a'), "x");

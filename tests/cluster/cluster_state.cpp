@@ -55,9 +55,11 @@ BOOST_AUTO_TEST_CASE(state__record_of_an_older_term__is_ignored_and_counted) {
   write(claim_record{ref("b"), "b:1"});
   BOOST_TEST(write(join(ref("c"), old_term)).empty());
   BOOST_TEST(write(grant(ref("c"), old_term)).empty());
+  BOOST_TEST(write(cluster_record{"id", "f", 1, term_id{old_term}}).empty());
+  BOOST_TEST(!state.cluster().has_value());
   BOOST_TEST(state.members().empty());
   BOOST_TEST(state.partitions().empty());
-  BOOST_TEST(state.ignored().stale == 2u);
+  BOOST_TEST(state.ignored().stale == 3u);
   BOOST_TEST(write(join(ref("c"), state.term().value)).size() == 1u);
 }
 

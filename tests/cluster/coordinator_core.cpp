@@ -424,6 +424,18 @@ BOOST_AUTO_TEST_CASE(other_config__after_a_full_stop__the_cluster_takes_it) {
   BOOST_TEST(core->state().is_member(again));
 }
 
+BOOST_AUTO_TEST_CASE(status__what_was_stale__is_counted) {
+  join(a);
+  const auto first = obedient(a), second = obedient(a);
+  core->heard(second, now);
+  core->heard(first, now);
+  rapidjson::Document d;
+  d.Parse(core->status_json(now, 7).c_str());
+  BOOST_REQUIRE(!d.HasParseError());
+  BOOST_TEST(d["ignored"]["stale_reports"].GetInt() == 1);
+  BOOST_TEST(d["ignored"]["stale_leases"].GetInt() == 7);
+}
+
 BOOST_AUTO_TEST_CASE(status__is_json_with_everything) {
   join(a);
   auto r = obedient(a);

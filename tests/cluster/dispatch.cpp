@@ -44,6 +44,36 @@ BOOST_AUTO_TEST_CASE(next__local_and_remote__local_first_then_remote_then_nothin
   BOOST_CHECK_EQUAL(d.credits(start), 0u);
 }
 
+BOOST_AUTO_TEST_CASE(next__large_batch__waits_for_a_local_scorer_at_its_first_try) {
+  dispatch_limits limits;
+  limits.remote_bytes_max = 1000;
+  auto d = with_scorers(1, 1, limits);
+  d.add(1, 1000);
+  d.add(1, 1000);
+  d.add(1, 1001);
+  BOOST_CHECK_EQUAL(d.next(start)->scorer, 0u);
+  BOOST_CHECK_EQUAL(d.next(start)->scorer, 0u);
+  BOOST_CHECK(!d.next(start)); // the remote one has credit
+  BOOST_CHECK(!d.can_read(start));
+  BOOST_CHECK(d.complete(batch_seq{0}, 0));
+  auto large = d.next(start);
+  BOOST_REQUIRE(large.has_value());
+  BOOST_CHECK(large->local);
+  // The local one does not answer: then any will do.
+  d.add(1, 1);
+  auto late = start + limits.answer_limit;
+  BOOST_CHECK_EQUAL(d.expire(late), 2u);
+  for (int i = 0; i < 2; ++i) BOOST_CHECK_EQUAL(d.next(late)->scorer, 1u);
+}
+
+BOOST_AUTO_TEST_CASE(next__large_batch_and_no_local_scorer__goes_to_a_remote_one) {
+  dispatch_limits limits;
+  limits.remote_bytes_max = 1000;
+  auto d = with_scorers(0, 1, limits);
+  d.add(1, 1001);
+  BOOST_CHECK(d.next(start).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(front__completed_out_of_order__read_order) {
   auto d = with_scorers(1, 1);
   for (int i = 0; i < 3; ++i) d.add(1, 1);
@@ -114,6 +144,33 @@ BOOST_AUTO_TEST_CASE(can_read__bounds__stop_it) {
   BOOST_CHECK(!d.can_read(start)); // bytes
 }
 
+// The outcomes of a model of many classes are larger than its rows.
+BOOST_AUTO_TEST_CASE(can_read__outcomes_pile_up__stop_it_until_they_are_popped) {
+  dispatch_limits limits;
+  limits.bytes_max = 1000;
+  auto d = with_scorers(2, 0, limits);
+  d.add(1, 10);
+  d.add(1, 10);
+  while (d.next(start)) {
+  }
+  BOOST_CHECK(d.complete(batch_seq{1}, 0, 990));
+  BOOST_CHECK_EQUAL(d.bytes(), 1010u);
+  BOOST_CHECK(!d.can_read(start));
+  BOOST_CHECK(!d.complete(batch_seq{1}, 0, 990)); // late: not kept
+  BOOST_CHECK_EQUAL(d.bytes(), 1010u);
+  BOOST_CHECK(d.complete(batch_seq{0}, 0, 5));
+  d.pop();
+  BOOST_CHECK_EQUAL(d.bytes(), 1000u);
+  d.pop();
+  BOOST_CHECK_EQUAL(d.bytes(), 0u);
+  BOOST_CHECK(d.can_read(start));
+  d.add(1, 10);
+  d.next(start);
+  d.complete(batch_seq{2}, 0, 500);
+  d.clear();
+  BOOST_CHECK_EQUAL(d.bytes(), 0u);
+}
+
 BOOST_AUTO_TEST_CASE(expire__no_answer__elsewhere_with_more_patience_each_time) {
   auto d = with_scorers(2, 0);
   auto limit = d.limits().answer_limit;
@@ -124,6 +181,47 @@ BOOST_AUTO_TEST_CASE(expire__no_answer__elsewhere_with_more_patience_each_time) 
   BOOST_CHECK_NE(d.next(start + limit)->scorer, first);
   BOOST_CHECK_EQUAL(d.expire(start + 2 * limit), 0u);
   BOOST_CHECK_EQUAL(d.expire(start + 3 * limit), 1u);
+}
+
+BOOST_AUTO_TEST_CASE(refused__not_ready_for_long__the_oldest_one) {
+  auto d = with_scorers(2, 0);
+  for (int i = 0; i < 2; ++i) {
+    d.add(1, 1);
+    d.next(start);
+  }
+  d.not_ready(batch_seq{1}, 0, start);
+  BOOST_CHECK(d.refused(start) == batch_seq{1});
+  BOOST_CHECK(!d.refused(start - 1ms));
+  d.next(start + 1s);
+  d.not_ready(batch_seq{1}, 1, start + 1s); // again: counted from the first
+  BOOST_CHECK(d.refused(start) == batch_seq{1});
+  d.next(start + 2s);
+  d.complete(batch_seq{1}, 2);
+  BOOST_CHECK(!d.refused(start + 2s));
+}
+
+BOOST_AUTO_TEST_CASE(again__done_or_in_flight__scored_anew_and_old_answers_are_late) {
+  auto d = with_scorers(2, 0);
+  for (int i = 0; i < 2; ++i) {
+    d.add(1, 10);
+    d.next(start);
+  }
+  d.complete(batch_seq{1}, 0, 100);
+  d.again(batch_seq{0});
+  d.again(batch_seq{1});
+  BOOST_CHECK_EQUAL(d.queued(), 2u);
+  BOOST_CHECK_EQUAL(d.bytes(), 20u);
+  BOOST_CHECK_EQUAL(d.credits(start), 4u);
+  BOOST_CHECK(!d.complete(batch_seq{0}, 0));
+  for (int i = 0; i < 2; ++i) {
+    auto order = d.next(start);
+    BOOST_REQUIRE(order);
+    BOOST_CHECK_EQUAL(order->attempt, 1u);
+    BOOST_CHECK(d.complete(order->seq, order->attempt));
+  }
+  d.pop();
+  d.pop();
+  BOOST_CHECK_EQUAL(d.bytes(), 0u);
 }
 
 BOOST_AUTO_TEST_CASE(clear__answers_to_what_was__late) {

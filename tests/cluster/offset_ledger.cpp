@@ -16,7 +16,7 @@ const mono_time start{1000s};
 
 void read(troupe::offset_ledger& ledger, std::uint64_t seq, std::vector<offset_run> runs, std::uint32_t version = 1) {
   std::uint32_t rows = 0;
-  for (const auto& run : runs) rows += static_cast<std::uint32_t>(run.last - run.first + 1);
+  for (auto& run : runs) rows += run.rows = static_cast<std::uint32_t>(run.last - run.first + 1);
   ledger.read(batch_seq{seq}, model_version{version}, runs, rows);
 }
 
@@ -82,6 +82,45 @@ BOOST_AUTO_TEST_CASE(commit__one_in_flight__acknowledged_or_due_again) {
   BOOST_CHECK(!ledger.settled(0));
   ledger.commit_done(ledger.begin_commit(start)->token);
   BOOST_CHECK(ledger.settled(0));
+  BOOST_CHECK_EQUAL(ledger.uncommitted_rows(), 0u);
+}
+
+BOOST_AUTO_TEST_CASE(commit__one_partition_refused__the_others_are_done) {
+  troupe::offset_ledger ledger{"games"};
+  ledger.grant(0, 0, "", start);
+  ledger.grant(1, 0, "", start);
+  read(ledger, 0, {{0, 0, 4}, {1, 0, 2}});
+  ledger.durable(batch_seq{0}, 8);
+  auto plan = ledger.begin_commit(start);
+  std::vector<std::uint32_t> refused{1};
+  ledger.commit_done(plan->token, refused);
+  BOOST_CHECK_EQUAL(ledger.committed(0), 5);
+  BOOST_CHECK(ledger.settled(0));
+  BOOST_CHECK_EQUAL(ledger.committed(1), -1);
+  BOOST_CHECK(!ledger.settled(1));
+  BOOST_CHECK_EQUAL(ledger.uncommitted_rows(), 3u);
+  auto again = offsets(ledger.begin_commit(start));
+  BOOST_REQUIRE_EQUAL(again.size(), 1u);
+  BOOST_CHECK_EQUAL(again[1].offset, 3);
+}
+
+BOOST_AUTO_TEST_CASE(give_up__slot__settled_and_out_of_every_commit) {
+  troupe::offset_ledger ledger{"games"};
+  ledger.grant(0, 0, "", start);
+  ledger.grant(1, 0, "", start);
+  read(ledger, 0, {{0, 0, 4}, {1, 0, 2}});
+  read(ledger, 1, {{1, 3, 5}});
+  ledger.durable(batch_seq{0}, 8);
+  ledger.give_up(1);
+  BOOST_CHECK_EQUAL(ledger.uncommitted_rows(), 8u); // 5 of slot 0, and 3 that are not durable yet
+  BOOST_CHECK(!ledger.settled(1));
+  ledger.durable(batch_seq{1}, 3);
+  BOOST_CHECK(ledger.settled(1));
+  BOOST_CHECK_EQUAL(ledger.uncommitted_rows(), 5u);
+  auto plan = ledger.begin_commit(start);
+  BOOST_CHECK_EQUAL(offsets(plan).count(1), 0u);
+  ledger.commit_done(plan->token);
+  BOOST_CHECK(!ledger.begin_commit(start + 2h) || !offsets(ledger.begin_commit(start + 2h)).contains(1));
   BOOST_CHECK_EQUAL(ledger.uncommitted_rows(), 0u);
 }
 
@@ -176,7 +215,7 @@ BOOST_AUTO_TEST_CASE(cut__a_row_stops_the_lane__everything_from_it_on_forgotten)
   read(ledger, 1, {{0, 5, 9}});
   read(ledger, 2, {{0, 10, 14}});
   ledger.durable(batch_seq{0}, 5);
-  std::vector<offset_run> kept{{0, 5, 6}};
+  std::vector<offset_run> kept{{0, 5, 6, 2}};
   ledger.cut(batch_seq{1}, kept, 2);
   BOOST_CHECK_EQUAL(ledger.position(0), 7);
   ledger.durable(batch_seq{1}, 2);

@@ -85,7 +85,8 @@ BOOST_AUTO_TEST_CASE(wrong_value__says_place_value_and_what_is_allowed) {
        "pipelines[0].output.prediction.a: \"proba\" is not allowed; must be probability, probability(CLASS)"},
       {with_pipeline(R"x("output":{"prediction":{"a":"value(x)"}})x"), "\"value(x)\" is not allowed"},
       {with_pipeline(R"("output":{"headers":["troupe.txn"]})"),
-       "pipelines[0].output.headers[0]: \"troupe.txn\" is not allowed; must be one of troupe.model, troupe.source"},
+       "pipelines[0].output.headers[0]: \"troupe.txn\" is not allowed; must be one of troupe.model, troupe.sha256, "
+       "troupe.source"},
       {with_pipeline(R"("output":{"headers":["troupe.node","troupe.node"]})"), "none twice"},
       {with_pipeline(R"("output":{"timestamp":"never"})"), "must be one of source, now"},
       {with_pipeline(R"("output":[])"), "pipelines[0].output: an array is not allowed; must be an object"},
@@ -144,7 +145,22 @@ BOOST_AUTO_TEST_CASE(names_and_topics__outside_their_alphabet__are_refused) {
     from.pipeline = R"("name":"p","topic":"o","model":"m","subscribe":)" + subscribe;
     BOOST_CHECK(contains(refusal(from), "pipelines[0].subscribe"));
   }
-  for (std::string model : {"", "@", "games@", "@champion", "a b", "a@b@c", "models:/", "models:games/1"}) {
+  // What a push would refuse can never be followed.
+  const std::string full(64, 'g');
+  const std::vector<std::string> wrong{"",
+                                       "@",
+                                       "games@",
+                                       "@champion",
+                                       "a b",
+                                       "a@b@c",
+                                       "models:/",
+                                       "Games",
+                                       "games@Champion",
+                                       "_games",
+                                       full + "s",
+                                       "models:games/1",
+                                       "games@" + full + "s"};
+  for (const auto& model : wrong) {
     parts from;
     from.pipeline = R"("name":"p","topic":"o","subscribe":"x","model":")" + model + "\"";
     BOOST_CHECK(contains(refusal(from), "pipelines[0].model: "));

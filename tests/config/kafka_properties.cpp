@@ -11,7 +11,7 @@ BOOST_AUTO_TEST_SUITE(kafka_properties)
 BOOST_AUTO_TEST_CASE(allowed__common_ones__pass_as_strings) {
   auto c = loaded(
       with_kafka(R"("client.id":"t","broker.address.family":"v4","linger.ms":5,"queued.max.messages.kbytes":65536,
-    "fetch.wait.max.ms":"10","socket.timeout.ms":10000,"message.timeout.ms":30000,"compression.type":"lz4",
+    "fetch.wait.max.ms":"10","socket.timeout.ms":10000,"request.timeout.ms":30000,"compression.type":"lz4",
     "socket.keepalive.enable":true,"debug":"broker, fetch","topic.metadata.refresh.interval.ms":-1)"));
   BOOST_CHECK_EQUAL(c.kafka.at("linger.ms"), "5");
   BOOST_CHECK_EQUAL(c.kafka.at("fetch.wait.max.ms"), "10");
@@ -24,7 +24,8 @@ BOOST_AUTO_TEST_CASE(dangerous__are_refused_by_name) {
   for (const char* name : {"plugin.library.paths", "ssl.engine.location", "ssl.providers", "sasl.kerberos.kinit.cmd",
                            "sasl.oauthbearer.token.endpoint.url", "test.mock.num.brokers", "enable.auto.commit",
                            "isolation.level", "transactional.id", "group.instance.id", "group.id", "acks",
-                           "enable.idempotence", "enable.ssl.certificate.verification", "interceptors", "opaque"})
+                           "enable.idempotence", "enable.ssl.certificate.verification", "interceptors", "opaque",
+                           "message.timeout.ms", "delivery.timeout.ms", "message.max.bytes"})
     for (const char* value : {"\"x\"", "1", "true", "\"\""}) {
       auto message = refusal(with_kafka("\"" + std::string(name) + "\":" + value));
       BOOST_CHECK_MESSAGE(message.rfind("c.json: kafka." + std::string(name) + ": is refused: ", 0) == 0, message);
@@ -63,7 +64,7 @@ BOOST_AUTO_TEST_CASE(values__out_of_bounds__are_refused) {
       {R"("broker.address.family":"v5")", "must be one of any, v4, v6"},
       {R"("security.protocol":"tls")", "must be one of plaintext, ssl, sasl_plaintext, sasl_ssl"},
       {R"("client.id":"")", "a string that is not empty"},
-      {R"("message.timeout.ms":null)", "null is not allowed"},
+      {R"("request.timeout.ms":null)", "null is not allowed"},
   };
   for (const auto& one : cases)
     BOOST_CHECK_MESSAGE(contains(refusal(with_kafka(one.member)), one.says),

@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(load__every_option_given__arrives) {
   from.pipeline = R"x("name":"p","subscribe":["x","y"],"startingOffsets":{"x":{"0":23,"1":-1},"y":{"7":-2}},
     "failOnDataLoss":false,"group.id":"g","model":"models:/games@challenger","features":["G1","G2"],"topic":"out",
     "output":{"carry":["/user/id","t"],"prediction":{"p":"probability(yes)","l":"label","m":"model"},
-      "headers":["troupe.source","troupe.model","troupe.node","troupe.lane"],"timestamp":"now"},
+      "headers":["troupe.source","troupe.model","troupe.node","troupe.lane","troupe.sha256"],"timestamp":"now"},
     "errors":{"tolerance":"none","deadletterqueue.topic.name":"dlq","deadletterqueue.context.headers.enable":false},
     "delivery":"at_least_once","commit.interval.ms":50,"max_batch_size":64,"max_queue_delay_us":250,
     "max_inflight_rows":1000,"max_inflight_bytes":17179869184,"max_uncommitted_rows":5000,

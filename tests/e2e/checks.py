@@ -44,6 +44,7 @@ class Findings:
         self.outcomes = 0
         self.dead_letters = 0
         self.duplicates = 0
+        self.repeated = []                          # source records of the duplicates, one entry each
         self.versions = collections.Counter()
         self.worst_difference = 0.0
 
@@ -80,6 +81,7 @@ def check(sources, outputs, dead_letters=(), predict=None):
             found.outcomes += 1
             if where in first:
                 found.duplicates += 1
+                found.repeated.append(where)
                 continue
             first[where] = Outcome(where, record, dead)
             # Order is promised per source partition within an output partition, leaving out repetitions after a crash.
@@ -177,6 +179,16 @@ class CommitWatch(threading.Thread):
         self.ending.set()
         if self.is_alive():
             self.join(30)
+
+    def longest_stop(self, topic):
+        """Seconds for which a partition of the topic got nothing, at most, between the first and the last of its rows;
+        as exact as the samples are."""
+        worst = 0.0
+        for partition in self.samples[-1][2][topic]:
+            grown = [(now, ends[topic][partition]) for now, _, ends in self.samples]
+            grown = [now for (now, end), (_, before) in zip(grown[1:], grown) if end > before]
+            worst = max([worst, *(b - a for a, b in zip(grown, grown[1:]))])
+        return worst
 
     def verify(self, found):
         """`found`: Findings of check() over the same records."""

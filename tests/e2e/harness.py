@@ -118,10 +118,11 @@ class Node:
     def thaw(self):
         self.signal(signal.SIGCONT)
 
-    def http(self, path, limit_s=2):
+    def http(self, path, limit_s=2, **headers):
         """(status, body); status 0 when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=limit_s) as answer:
+            asked = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", headers=headers)
+            with urllib.request.urlopen(asked, timeout=limit_s) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")
@@ -364,12 +365,12 @@ def open_producer(bootstrap, **more):
 
 
 def produce(bootstrap, topic, rows, **more):
-    """rows: (key, value) or (key, value, partition, headers); waits until all are durable."""
+    """rows: (key, value[, partition[, headers[, timestamp]]]); waits until all are durable."""
     producer = open_producer(bootstrap, **more)
     lost = []
     for row in rows:
-        key, value, partition, headers = (*row, -1, None)[:4] if len(row) == 2 else row
-        producer.produce(topic, value, key, partition, headers=headers,
+        key, value, partition, headers, timestamp = (*row, *(-1, None, 0)[len(row) - 2:])
+        producer.produce(topic, value, key, partition, headers=headers, timestamp=timestamp,
                          on_delivery=lambda error, _: error and lost.append(error))
         producer.poll(0)
     require(producer.flush(60) == 0 and not lost, f"producing to {topic} failed: {lost[:1]}")

@@ -8,24 +8,39 @@ from marks import limit
 from test_delivery import wait_for_outcomes
 
 
-def refused(done, *words, code=1):
+def refused(done, *words, code=1, lines=1):
+    """A command that was refused with one clear line (a config: one for each mistake) that names the words."""
     require(done.code == code, f"exit code {done.code} instead of {code}: {done}")
-    lines = [line for line in done.err.splitlines() if line.strip()]
-    require(lines, f"nothing on stderr: {done}")
+    said = [line for line in done.err.splitlines() if line.strip()]
+    require(len(said) == lines and all(line.startswith("troupe: ") for line in said),
+            f"{len(said)} lines on stderr instead of {lines} that begin with 'troupe: ': {done.err}")
     for word in words:
         require(word in done.err, f"the message does not name {word}: {done.err}")
     require("terminate called" not in done.err and "Assertion" not in done.err, f"it crashed: {done.err}")
 
 
-def node_ends(test, cluster, *words, settings=(), name="a", limit_s=20):
-    """A node that must refuse to run: its exit code is 1 and its log names the words."""
-    node = cluster.node(name, settings)
-    wait_until(lambda: not node.running, limit_s, f"node {name} to refuse (its log: {node.log_tail(5)})")
+def misused(done, *words):
+    """A command line that can't be read: exit code 2."""
+    require(done.code == 2, f"exit code {done.code} instead of 2: {done}")
+    for word in words:
+        require(word in done.err, f"the message does not name {word}: {done.err}")
+
+
+def ended(node, *words, limit_s=20):
+    """A node that must refuse to run: exit code 1, and the last line of its log is the one clear one."""
+    wait_until(lambda: not node.running, limit_s, lambda: f"node {node.name} to refuse (its log: {node.log_tail(5)})")
     text = node.log.read_text()
     require(node.process.returncode == 1, f"exit code {node.process.returncode}: {text}")
+    said = [line for line in text.splitlines() if line.startswith("troupe: ")]
+    require(len(said) == 1 and text.splitlines()[-1] == said[0], f"not one clear line at the end: {text}")
     for word in words:
-        require(word in text, f"the log does not name {word}: {text}")
-    return text
+        require(word in said[0], f"the message does not name {word}: {said[0]}")
+
+
+def node_ends(cluster, *words, settings=(), name="a"):
+    node = cluster.node(name, settings)
+    ended(node, *words)
+    return node
 
 
 def config__typo__is_refused_with_the_nearest_name(test):
@@ -33,9 +48,9 @@ def config__typo__is_refused_with_the_nearest_name(test):
     cluster.content["cluster"]["nmae"] = "x"
     cluster.write()
     for arguments in (["config", "check", cluster.config], ["node", "--config", cluster.config, "--name", "a"]):
-        refused(test.run(*arguments), "max_batch_sise", "max_batch_size", "nmae")
-    refused(test.run("node", "--confg", "x"), code=2)
-    refused(test.run("nod"), code=2)
+        refused(test.run(*arguments), "max_batch_sise", "max_batch_size", "nmae", lines=2)
+    misused(test.run("node", "--confg", "x"), "--confg")
+    misused(test.run("nod"), "subcommand")
 
 
 def config__exactly_once__is_refused_by_name(test):
@@ -59,8 +74,8 @@ def node__port_in_use__ends_with_its_address(test):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        node_ends(test, cluster, address, settings={"node.listen": address})
-        node_ends(test, cluster, address, settings={"node.http": address}, name="b")
+        node_ends(cluster, address, settings={"node.listen": address})
+        node_ends(cluster, address, settings={"node.http": address}, name="b")
 
 
 @limit(60)
@@ -88,11 +103,8 @@ def node__missing_topic__is_named_and_never_created(test):
         absent = there.pop(missing)
         for topic in there.values():
             test.topic(topic, 1)
-        node = cluster.node("a")
-        wait_until(lambda: absent in node.log_tail(200), 20, f"the log to name {absent}")
-        time.sleep(0.5)
+        node_ends(cluster, absent, "create it", name=f"a-{missing}")
         require(absent not in test.admin.list_topics(timeout=10).topics, f"{absent} was created by accident")
-        node.kill()
     refused(test.run("produce", "--topic", "never-there", "--bootstrap", test.bootstrap, stdin="{}\n"), "never-there")
     refused(test.run("consume", "--topic", "never-there", "--max", 1, "--bootstrap", test.bootstrap), "never-there")
     require("never-there" not in test.admin.list_topics(timeout=10).topics, "never-there was created by accident")
@@ -131,15 +143,26 @@ def model_push__features_that_do_not_fit__is_refused_by_name(test):
 
 
 @limit(90)
+def model_push__features_of_the_config_do_not_fit__is_refused_by_name(test):
+    """Names in the config win over those of the push: a model that they can't be bound to is of no use."""
+    for name, features, words in (("few", ["G1", "G2"], ("games", "2", "10")),
+                                  ("more", [*FEATURES, "G11"], ("games", "11", "10"))):
+        cluster = test.cluster(f"narrow-{name}", partitions=1, pipeline={"features": features})
+        cluster.start("a")
+        wait_until(lambda: cluster.run("status").code == 0, 20, "a coordinator to answer", every_s=0.3)
+        refused(cluster.run("model", "push", test.models.games_v1, "--name", "games"), "pipeline games", *words)
+        require("games@1" not in cluster.run("model", "list").out, "a model that no pipeline can use was registered")
+        require(cluster.nodes["a"].running, "the node died")
+
+
+@limit(90)
 def node__name_already_alive__is_refused_and_the_first_lives_on(test):
     cluster = test.cluster("twin", partitions=1)
     first, = cluster.up("a")
     second = Node(test.troupe, cluster.config, "a", test.dir / "twin")
     second.log.parent.mkdir()
     test.nodes.append(second.start())
-    wait_until(lambda: not second.running, 30, f"the second node a to be refused: {second.log_tail(5)}")
-    text = second.log.read_text()
-    require(second.process.returncode == 1 and '"a"' in text or " a " in text, f"{second.process.returncode}: {text}")
+    ended(second, "'a' is alive", f"127.0.0.1:{first.listen_port}", limit_s=30)
     require(first.running and first.ready(), "the first node a did not live on")
 
 
@@ -153,14 +176,13 @@ def node__other_fingerprint__is_refused_with_both_shown(test):
     file.write_text(json.dumps(other))
     second = Node(test.troupe, file, "b", test.dir)
     test.nodes.append(second.start())
-    wait_until(lambda: not second.running, 30, f"node b to be refused: {second.log_tail(5)}")
-    text = second.log.read_text()
-    require(second.process.returncode == 1 and "fingerprint" in text, f"{second.process.returncode}: {text}")
+    fingerprints = [test.ok("config", "check", f).split()[-1] for f in (cluster.config, file)]
+    ended(second, "fingerprint", *fingerprints, limit_s=30)
     require(first.running and first.ready(), "the first node did not live on")
 
 
 def node__listen_beyond_loopback_without_tls__is_refused(test):
     cluster = test.cluster("open", create=False)
     port, = free_ports(1)
-    node_ends(test, cluster, "tls", settings={"node.listen": f"0.0.0.0:{port}"})
-    node_ends(test, cluster, "http", settings={"node.http": f"0.0.0.0:{port}"}, name="b")
+    node_ends(cluster, "tls", settings={"node.listen": f"0.0.0.0:{port}"})
+    node_ends(cluster, "http", settings={"node.http": f"0.0.0.0:{port}"}, name="b")

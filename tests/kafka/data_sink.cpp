@@ -1,6 +1,8 @@
 #include "data_path.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <map>
 #include <span>
 
@@ -87,6 +89,33 @@ BOOST_AUTO_TEST_CASE(produce__null_and_empty__stay_apart) {
     BOOST_TEST((rows[i + 1].value == ""));
     BOOST_TEST((rows[i + 1].key == ""));
   }
+}
+
+BOOST_AUTO_TEST_CASE(produce__timestamp_the_topic_would_refuse__gets_the_time_of_producing) {
+  constexpr std::int64_t hour = 3'600'000;
+  const auto now =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  topic_limits limits;
+  limits.partitions = 4;
+  limits.timestamp_before_max_ms = 2 * hour;
+  limits.timestamp_after_max_ms = hour;
+  auto made = make_sink({properties(), "out", "", limits, {}});
+  BOOST_REQUIRE(made.has_value());
+  std::vector<produce_record> records(4);
+  for (auto& record : records) record.partition = 3;
+  records[0].timestamp_ms = now - hour;
+  records[1].timestamp_ms = now - 3 * hour;
+  records[2].timestamp_ms = now + hour / 2;
+  records[3].timestamp_ms = now + 2 * hour;
+  BOOST_REQUIRE_EQUAL((*made)->produce(records), 4u);
+  BOOST_REQUIRE(delivered(**made, 4));
+  auto from = source();
+  from->assign(std::vector<partition_start>{{0, {"out", 3}, 0}});
+  const auto rows = read(*from, 4);
+  BOOST_TEST(rows[0].timestamp_ms == now - hour);
+  BOOST_TEST(std::abs(rows[1].timestamp_ms - now) < hour / 2);
+  BOOST_TEST(rows[2].timestamp_ms == now + hour / 2);
+  BOOST_TEST(std::abs(rows[3].timestamp_ms - now) < hour / 2);
 }
 
 BOOST_AUTO_TEST_CASE(delivery__runs_of_a_token__come_merged) {

@@ -1,6 +1,8 @@
 #include "data_path.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <set>
 
 #include "kafka/handle.hpp"
@@ -138,6 +140,38 @@ BOOST_AUTO_TEST_CASE(source__topic_not_there__is_a_partition_error) {
   BOOST_TEST(event->slot == 1u);
 }
 
+// A broker that has just started says so of every topic.
+BOOST_AUTO_TEST_CASE(source__topic_not_there_for_a_moment__goes_on) {
+  fill("in", 0, 10);
+  auto from = source("g", {{"topic.metadata.propagation.max.ms", "0"}});
+  broker->set_topic_error("in", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  from->assign(std::vector<partition_start>{{1, {"in", 0}, 0}});
+  keeper visitor(*from);
+  std::vector<source_event> events;
+  const auto is_error = [](const source_event& event) { return event.what == kind::partition_error; };
+  BOOST_TEST(!eventually(
+      [&] {
+        from->drain(100, 1 << 20, visitor);
+        from->poll(events);
+        return std::any_of(events.begin(), events.end(), is_error);
+      },
+      std::chrono::seconds(2))); // it is told every second
+  BOOST_TEST(visitor.rows.empty());
+  broker->set_topic_error("in", 0);
+  BOOST_TEST(read(*from, 10).size() == 10u);
+}
+
+// Codes that librdkafka passes on and asks again by itself, from the same offset.
+BOOST_AUTO_TEST_CASE(source__broker_has_troubles_of_its_own__goes_on) {
+  fill("in", 0, 100);
+  const std::vector<int> errors{RD_KAFKA_RESP_ERR_UNKNOWN, RD_KAFKA_RESP_ERR_UNKNOWN, 74, 75};
+  broker->inject_errors(1, errors);
+  auto from = source();
+  from->assign(std::vector<partition_start>{{0, {"in", 0}, 0}});
+  const auto rows = read(*from, 100);
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_REQUIRE_EQUAL(rows[i].offset, static_cast<std::int64_t>(i));
+}
+
 // What the group's offset store has for a partition: offset and metadata.
 static std::pair<std::int64_t, std::string> committed(const kafka_properties& properties, const std::string& group) {
   auto client = open_client(role::consumer, properties, {{"group.id", group}});
@@ -189,6 +223,26 @@ BOOST_AUTO_TEST_CASE(commit__broker_refuses__fails_with_its_token) {
   BOOST_TEST(!event->message.empty());
   from->commit(std::vector<partition_commit>{{0, 1, ""}}, 43);
   BOOST_TEST(wait_for(*from, kind::committed)->token == 43u);
+}
+
+// The client says of both that they failed; the broker has committed one of them.
+BOOST_AUTO_TEST_CASE(commit__one_partition_is_not_there__the_other_is_committed) {
+  fill("in", 0, 10);
+  auto from = source("half");
+  from->assign(std::vector<partition_start>{{0, {"in", 0}, 0}, {1, {"in", 99}, 0}});
+  from->commit(std::vector<partition_commit>{{0, 10, ""}, {1, 3, ""}}, 7);
+  const auto event = wait_for(*from, kind::committed);
+  BOOST_REQUIRE(event.has_value());
+  BOOST_TEST(event->token == 7u);
+  BOOST_REQUIRE_EQUAL(event->refused.size(), 1u);
+  BOOST_TEST(event->refused[0].slot == 1u);
+  BOOST_TEST(event->refused[0].for_good);
+  BOOST_TEST(event->refused[0].message.find("in/99") != std::string::npos);
+  BOOST_TEST(committed(properties(), "half").first == 10);
+  from->commit(std::vector<partition_commit>{{1, 3, ""}}, 8);
+  const auto alone = wait_for(*from, kind::commit_failed);
+  BOOST_REQUIRE(alone.has_value());
+  BOOST_REQUIRE_EQUAL(alone->refused.size(), 1u);
 }
 
 BOOST_AUTO_TEST_CASE(source__broker_down_and_up__says_both_and_goes_on_without_a_gap) {

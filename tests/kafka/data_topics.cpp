@@ -1,5 +1,8 @@
 #include "data_path.hpp"
 
+#include <limits>
+#include <map>
+
 #include "kafka/topics.hpp"
 
 using namespace troupe;
@@ -66,6 +69,34 @@ BOOST_AUTO_TEST_CASE(limits__embedded_broker__partitions_and_the_default_size) {
   BOOST_REQUIRE(limits.has_value());
   BOOST_TEST(limits->partitions == 4);
   BOOST_TEST(limits->max_message_bytes == 1048588u);
+}
+
+BOOST_AUTO_TEST_CASE(limits_of__settings__compaction_and_the_window_of_timestamps) {
+  const auto open = std::numeric_limits<std::int64_t>::max();
+  const auto plain = limits_of(4, {{"cleanup.policy", "delete"}, {"max.message.bytes", "5000"}});
+  BOOST_TEST(!plain.compacted);
+  BOOST_TEST(plain.max_message_bytes == 5000u);
+  BOOST_TEST(plain.timestamp_before_max_ms == open);
+  for (const auto* policy : {"compact", "compact,delete", "delete,compact"})
+    BOOST_TEST(limits_of(4, {{"cleanup.policy", policy}}).compacted);
+  std::map<std::string, std::string> window{{"message.timestamp.type", "CreateTime"},
+                                            {"message.timestamp.before.max.ms", "9223372036854775807"},
+                                            {"message.timestamp.after.max.ms", "3600000"}};
+  BOOST_TEST(limits_of(4, window).timestamp_before_max_ms == open);
+  BOOST_TEST(limits_of(4, window).timestamp_after_max_ms == 3600000);
+  window["message.timestamp.difference.max.ms"] = "1000000";
+  BOOST_TEST(limits_of(4, window).timestamp_before_max_ms == 1000000);
+  BOOST_TEST(limits_of(4, window).timestamp_after_max_ms == 1000000);
+  window["message.timestamp.type"] = "LogAppendTime";
+  BOOST_TEST(limits_of(4, window).timestamp_after_max_ms == open);
+}
+
+BOOST_AUTO_TEST_CASE(check_dead_letter_topic__compacted__refused_by_name) {
+  BOOST_TEST(check_dead_letter_topic("dlq", limits_of(1, {{"cleanup.policy", "delete"}})).has_value());
+  const auto refused = check_dead_letter_topic("dlq", limits_of(1, {{"cleanup.policy", "compact"}}));
+  BOOST_REQUIRE(!refused.has_value());
+  BOOST_TEST((refused.error().code == errc::invalid));
+  BOOST_TEST(refused.error().message.find("\"dlq\" is compacted") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(ensure_cluster_topics__embedded_broker__only_those_it_was_started_for) {

@@ -57,6 +57,18 @@ BOOST_AUTO_TEST_CASE(put__twice__is_another_upload_and_both_can_be_read) {
   BOOST_TEST((must(games.store->get(second, games.limit)) == content));
 }
 
+BOOST_AUTO_TEST_CASE(any_call__node_is_told_to_stop__ends_without_waiting_for_its_limit) {
+  const models games;
+  const auto content = content_of(2 * chunk);
+  const auto where = must(games.store->put(content, sha256_of(content), games.limit));
+  const auto stop = std::make_shared<std::atomic<bool>>(true);
+  const auto store = make_model_store(games.user, games.cluster, cap, fetch_wait_embedded, stop);
+  check_code(failure_of(store->get(where, games.limit)), errc::unavailable);
+  check_code(failure_of(store->put(content, sha256_of(content), games.limit)), errc::unavailable);
+  *stop = false;
+  BOOST_TEST((must(store->get(where, games.limit)) == content));
+}
+
 BOOST_AUTO_TEST_CASE(put__wrong_digest_empty_or_too_large__is_invalid) {
   const models games;
   const auto content = content_of(100), other = content_of(100, 2), large = content_of(cap + 1);
@@ -110,7 +122,7 @@ BOOST_AUTO_TEST_CASE(get__chunk_with_other_bytes__is_a_conflict) {
   const auto key = sha256_of(content) + "/0";
   const auto offset =
       must(writer->append(std::vector<log_write>{{key, std::string(other.data(), other.size())}}, games.limit));
-  kafka_model_store store(games.user, control_topic(games.cluster), cap, fetch_wait_embedded);
+  kafka_model_store store(games.user, control_topic(games.cluster), cap, fetch_wait_embedded, {});
   check_code(failure_of(store.get({offset, 1, 100, sha256_of(content)}, games.limit)), errc::conflict);
 }
 

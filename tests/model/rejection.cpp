@@ -19,6 +19,7 @@ BOOST_AUTO_TEST_CASE(codes__numbers__never_change) {
   BOOST_TEST(static_cast<int>(troupe::model::rejection::null_value) == 1);
   BOOST_TEST(static_cast<int>(troupe::model::rejection::duplicate_key) == 9);
   BOOST_TEST(static_cast<int>(troupe::model::rejection::internal) == 16);
+  BOOST_TEST(static_cast<int>(troupe::model::rejection::unacceptable_record) == 19);
 }
 
 BOOST_AUTO_TEST_CASE(stage_of__codes__where_they_are_found) {

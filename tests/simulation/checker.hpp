@@ -185,6 +185,8 @@ private:
     value.Parse(record.value.value_or("").c_str());
     if (value.HasParseError() || !value.IsObject() || !value.HasMember("pred") || !value["pred"].IsNumber())
       return world_.wrong("I4: " + name(source) + ": not a prediction: " + record.value.value_or("null"));
+    if (record.header("troupe.sha256") != model->record.where.sha256)
+      world_.wrong("I4: " + name(source) + " names another content than that of " + label);
     auto expected = row.sum + intercepts_.at(model->record.where.sha256);
     if (std::abs(value["pred"].GetDouble() - expected) > 1e-3)
       world_.wrong(fmt::format("I4: {} by {} is {}, not {}", name(source), label, value["pred"].GetDouble(), expected));

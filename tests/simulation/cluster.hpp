@@ -206,7 +206,7 @@ private:
     cfg.pipeline = cfg.model = "games";
     cfg.generation = generation;
     cfg.node = who->self.name;
-    cfg.headers = {"troupe.model", "troupe.source"};
+    cfg.headers = {"troupe.model", "troupe.source", "troupe.sha256"};
     cfg.batch_rows_max = 20;
     cfg.uncommitted_rows_max = uncommitted_rows_max;
     cfg.dispatch.rows_max = 100;

@@ -342,6 +342,7 @@ public:
     return static_cast<std::int32_t>(link_->kafka.store.topics.at(name).size());
   }
   std::size_t record_bytes_max(produce_record::target) override { return 1u << 20; }
+  bool needs_key(produce_record::target) override { return false; }
 
 private:
   lane_link::queued copy(const produce_record& from) {

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,9 +67,12 @@ struct fake_lane {
   bool hold_deliveries = false; ///< records wait for deliver()
   bool hold_commits = false;    ///< commits wait for finish_commits()
   bool fail_commits = false;
+  std::set<std::string>
+      gone;                  ///< topics whose partitions can't be committed: everybody says that there is no such topic
   bool lose_records = false; ///< says that records are durable, and loses them: for canaries only
   std::size_t capacity = std::numeric_limits<std::size_t>::max(); ///< of the sink's queue
   std::size_t output_bytes_max = 1u << 20, dead_letter_bytes_max = 1u << 20;
+  bool output_compacted = false;
   std::function<void(const fake_lane&, const std::vector<partition_commit>&)> on_commit; ///< before it takes effect
 
   // what happened
@@ -164,16 +168,20 @@ inline void fake_lane::deliver(std::size_t n, bool ok) {
 }
 
 inline void fake_lane::finish_commit(const commit_call& call, bool ok) {
+  std::vector<refused_commit> refused;
   if (ok) {
     if (on_commit) on_commit(*this, call.offsets);
     for (const auto& offset : call.offsets) {
       auto at = assigned.find(offset.slot);
       TROUPE_ASSERT(at != assigned.end());
-      kafka.groups[topics.group_id][at->second.where] = {at->second.where, offset.offset, offset.metadata};
+      if (gone.contains(at->second.where.topic))
+        refused.push_back({offset.slot, true, "no such topic"});
+      else
+        kafka.groups[topics.group_id][at->second.where] = {at->second.where, offset.offset, offset.metadata};
     }
   }
   using kind = source_event::kind;
-  emit({ok ? kind::committed : kind::commit_failed, 0, -1, call.token, ok ? "" : "scripted failure"});
+  emit({ok ? kind::committed : kind::commit_failed, 0, -1, call.token, ok ? "" : "scripted failure", refused});
 }
 
 inline void fake_lane::finish_commits(bool ok) {
@@ -303,6 +311,9 @@ public:
   }
   std::size_t record_bytes_max(produce_record::target to) override {
     return to == produce_record::target::output ? lane_->output_bytes_max : lane_->dead_letter_bytes_max;
+  }
+  bool needs_key(produce_record::target to) override {
+    return to == produce_record::target::output && lane_->output_compacted;
   }
 
 private:

@@ -40,6 +40,7 @@ const std::vector<library> libraries = {
     {"prometheus/", {"actors", "cli"}},
     {"httplib.h", {"actors", "cli"}},
     {"CLI/", {"cli"}},
+    {"csv.h", {"cli"}},
 };
 
 std::optional<std::string> included_by(std::string_view line) {

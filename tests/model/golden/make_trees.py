@@ -165,8 +165,8 @@ def main():
     both = np.column_stack([drive, binary])
 
     seeded = {"random_state": 3}
-    boosted = GradientBoostingClassifier(n_estimators=8, max_depth=3, **seeded)
-    write_onnx("boosted", boosted.fit(table, binary), table, gaps)
+    boosted = GradientBoostingClassifier(n_estimators=8, max_depth=3, **seeded).fit(table, binary)
+    write_onnx("boosted", boosted, table, gaps)
     write_onnx("boosted_several", GradientBoostingClassifier(n_estimators=4, max_depth=3, **seeded).fit(table, several),
                table, gaps)
     write_onnx("forest", RandomForestClassifier(8, max_depth=5, **seeded).fit(table, several), table, gaps)

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Writes the fidelity matrix: models of every family, and for each rows with what onnxruntime and the library say.
+
+    python -m venv venv && venv/bin/pip install -r python/requirements-test.txt ./python
+    venv/bin/python tests/model/golden/matrix/make_matrix.py [NAME ...]     # all, or those whose names begin so
+
+<name>.onnx, .json, .ubj, .txt is the model; <name>.jsonl has a line per row,
+
+    [values, expected, label, library, spread]
+
+values in the order of the first line, {"features":[...],"classes":[...]}; null is missing. `expected` are the numbers
+of onnxruntime, of a native file those of its library; label the index of the class, or null. `library` is there where
+the library (which computes in double) differs from onnxruntime by more than a tenth of 1e-6 + 1e-5 |b|, and with it how
+far the library's numbers move when each input moves by one rounding of float32. What could not be converted is printed
+at the end. Seeded: the same versions write the same files. Results have seven digits, a two-hundredth of the tolerance,
+to keep the files small.
+"""
+import json
+import logging
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import onnx
+from rows import ROWS, make_rows, thresholds_of
+
+import boosters
+import families
+import graphs
+from troupe_model import ExportError, export
+from troupe_model.checking import ABSOLUTE, RELATIVE, beyond, comparable, spread_of, take
+from troupe_model.frame import read_frame
+from troupe_model.graphs import Runner
+from troupe_model.libraries import as_text, library_for
+from troupe_model.metadata import cell
+
+HERE = pathlib.Path(__file__).parent
+STRICT = ("text_onehot_strict", "text_onehot_drop")  # their encoders fail on texts that they don't know
+STEEP = ("svr_poly", "svc_poly", "tweedie", "poisson")  # beyond the training rows they leave float32 soon
+refused = {}
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def digits(value, count):
+    rounded = float(f"{value:.{count}g}")
+    return int(rounded) if rounded == int(rounded) and abs(rounded) < 1e15 else rounded
+
+
+def exact(column, row):
+    """A cell as JSON; what float32 does not hold with all its digits."""
+    value = column.values[row]
+    if column.kind == "number" and not column.shape and float(np.float32(value)) != value:
+        return float(value)
+    return cell(column, row)
+
+
+def seed_of(name):
+    return sum(ord(c) * (i + 1) for i, c in enumerate(name))
+
+
+def write_rows(name, columns, expected, labels, classes, library=None, spread=None):
+    """The lines of a model. `library` is None, or its numbers in the shape of `expected`; spread(rows) says how far
+    they move."""
+    head = {"features": [c.name for c in columns]} | ({"classes": [str(x) for x in classes]} if classes else {})
+    differing = set() if library is None else set(np.flatnonzero(
+        (np.abs(library - expected) > (ABSOLUTE + RELATIVE * np.abs(expected)) / 10).any(axis=1)))
+    far = 0 if library is None else len(beyond(library, expected))
+    moves = dict(zip(sorted(differing), spread(sorted(differing)))) if differing else {}
+    finite = np.isfinite(expected).all(axis=1)
+    with open(HERE / f"{name}.jsonl", "w") as out:
+        out.write(compact(head) + "\n")
+        for i in np.flatnonzero(finite):
+            line = [[None if c.missing[i] else exact(c, i) for c in columns], [digits(x, 7) for x in expected[i]],
+                    None if labels is None else head["classes"].index(labels[i])]
+            if i in differing:
+                line += [[digits(x, 9) for x in library[i]], digits(moves[i], 3)]
+            out.write(compact(line) + "\n")
+    print(f"{name:32} {finite.sum():4} rows, {far:3} beyond float32", flush=True)
+
+
+def whole_library(got, want):
+    """The library's numbers in the shape of the file's: of two scores it gives one."""
+    if want is None or comparable(got, want) is None:
+        return None
+    if got.shape == want.shape:
+        return want
+    mirrored = np.array_equal(comparable(got, want), got[:, :1])
+    return np.hstack([want, -want] if mirrored else [-want, want])
+
+
+def estimator(name, fitted, X, **options):
+    """An estimator that is exported, and scored on rows made for it."""
+    path = HERE / f"{name}.onnx"
+    try:
+        export(fitted, X, path, golden_rows=2)
+    except ExportError as error:
+        refused[name] = str(error)
+        return
+    model = onnx.load(path)
+    taken = [x["name"] for x in json.loads(model.metadata_props[0].value)["features"]]
+    rows = make_rows(X, thresholds_of(model), seed_of(name), **options)
+    columns = read_frame(rows)
+    by_name = {c.name: c for c in columns}
+    numbers, labels = Runner(model).run([by_name[n] for n in taken])
+    library = library_for(fitted)
+    told = library.numbers(rows, columns)
+
+    def spread(at):
+        moved = spread_of(library, rows.iloc[at], take(list(by_name.values()), np.array(at)), told[at])
+        return moved.max(axis=1)
+    columns = [by_name[n] for n in taken]
+    write_rows(name, columns, numbers, labels, library.classes, whole_library(numbers, told), spread)
+
+
+def native(name, suffix, booster, X):
+    """A file of the library itself; what it says is what is expected."""
+    booster.save_model(HERE / f"{name}.{suffix}")
+    kind = np.float32 if suffix != "txt" else np.float64  # LightGBM compares in double
+    splits = native_thresholds(booster.trees_to_dataframe(), list(X.columns), kind)
+    rows = make_rows(X, splits, seed_of(name), holes=list(X.columns), kind=kind)
+    columns = read_frame(rows)
+    library = library_for(booster)
+    if library.objective in ("binary:hinge", "binary:logitraw"):  # no probabilities: files of them are regressors
+        library.classes = None
+    write_rows(name, columns, library.numbers(rows, columns), library.labels(rows, columns), library.classes)
+
+
+def native_thresholds(split, names, kind):
+    feature, value = ("Feature", "Split") if "Split" in split else ("split_feature", "threshold")
+    found = {}
+    for name, at in zip(split[feature], split[value]):
+        if name in names and isinstance(at, float) and np.isfinite(at):
+            found.setdefault(names.index(name), set()).add(at)
+    return {column: np.array(sorted(values), kind) for column, values in found.items()}
+
+
+def handmade(name, model, X):
+    """A graph written with onnx.helper; onnxruntime says what is expected."""
+    source = HERE / f"{name}.onnx"
+    onnx.save(model, source)
+    export(source, X, source, golden_rows=1)
+    model = onnx.load(source)
+    columns = read_frame(X)
+    numbers, labels = Runner(model).run(columns)
+    classes = json.loads(model.metadata_props[0].value)["outputs"][-1].get("classes")
+    write_rows(name, columns, numbers, labels, classes)
+
+
+def wanted(name):
+    return len(sys.argv) < 2 or any(name.startswith(x) for x in sys.argv[1:])
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    for name, (model, (X, y)) in (families.all_of_them() | boosters.converted()).items():
+        if wanted(name):
+            fitted = model.fit(np.stack(X.iloc[:, 0]) if X.columns[0] == "pixels" else X, y)
+            estimator(name, fitted, X, unseen=name not in STRICT, reach=1.0 if name in STEEP else 4.0)
+    for name, (suffix, booster, X) in (boosters.xgboost_files() | boosters.lightgbm_files()).items():
+        if wanted(name):
+            native(name, suffix, booster, X)
+    for name, (model, X) in graphs.all_of_them().items():
+        if wanted(name):
+            handmade(name, model, X)
+    for name, why in refused.items():
+        print(f"not converted: {name}: {why}")
+
+
+if __name__ == "__main__":
+    main()
