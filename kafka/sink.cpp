@@ -35,11 +35,15 @@ bool is_outside(std::int64_t distance_ms, std::int64_t bound_ms) {
   return distance_ms > bound_ms - std::min(clock_margin_ms, bound_ms / 2);
 }
 
-/// The record's timestamp, or -1 (now) where the topic would refuse it, and the whole lane with it.
-std::int64_t timestamp_for(const topic_limits& limits, std::int64_t timestamp_ms) {
-  if (timestamp_ms < 0) return -1;
+std::int64_t wall_clock_ms() {
   using namespace std::chrono;
-  const auto age = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count() - timestamp_ms;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+/// The record's timestamp, or -1 (now) where the topic would refuse it, and the whole lane with it.
+std::int64_t timestamp_for(const topic_limits& limits, std::int64_t timestamp_ms, std::int64_t now_ms) {
+  if (timestamp_ms < 0) return -1;
+  const auto age = now_ms - timestamp_ms;
   return is_outside(age, limits.timestamp_before_max_ms) || is_outside(-age, limits.timestamp_after_max_ms)
              ? -1
              : timestamp_ms;
@@ -47,10 +51,10 @@ std::int64_t timestamp_for(const topic_limits& limits, std::int64_t timestamp_ms
 
 bool is_plain(const produce_record& record) { return record.headers.empty() && record.timestamp_ms < 0; }
 
-// While the broker works on as many requests as one connection may have under way, librdkafka's thread turns in a busy
-// loop as long as anything waits in its queue, and takes from the broker on the same machine the time that it waits
-// for. So when the broker is slower than the lane, records wait with the lane, and go in waves: a wave fills the
-// requests of the next round.
+// While the broker works on a partition's request, librdkafka's thread turns in a busy loop as long as more waits in
+// the partition's queue, and takes from the broker on the same machine the time that it waits for. So when the broker
+// is slower than the lane, records wait with the lane, and go in waves: a wave fills the requests of the next round.
+// docs/decisions/0009-records-in-waves.md has the whole story.
 class wave_gate {
 public:
   /// Records that may be handed over now.
@@ -66,8 +70,8 @@ public:
   }
 
 private:
-  static constexpr std::size_t wave_max = 16384; ///< records at the client and not delivered, at most
-  static constexpr std::size_t wave_rest = 6144; ///< of a full wave, when the next one may start
+  static constexpr std::size_t wave_max = 40960;  ///< records at the client and not delivered, at most
+  static constexpr std::size_t wave_rest = 30720; ///< of a full wave, when the next one may start
   std::size_t waiting_ = 0;
   bool open_ = true;
 };
@@ -112,7 +116,7 @@ private:
     return topics_[index(to)].get();
   }
   std::size_t produce_plain(std::span<const produce_record> records);
-  rd_kafka_resp_err_t produce_one(const produce_record& record);
+  rd_kafka_resp_err_t produce_one(const produce_record& record, std::int64_t now_ms);
   void refused(const produce_record& record, rd_kafka_resp_err_t code);
 
   std::shared_ptr<waker> wake_; // outlives the client's threads
@@ -142,6 +146,7 @@ std::size_t rd_sink::produce(std::span<const produce_record> all) {
   const auto records = all.first(std::min(all.size(), gate_.room()));
   std::size_t taken = 0;
   const auto refused_before = refused_count_;
+  const auto now_ms = wall_clock_ms();
   while (taken < records.size()) {
     const auto& first = records[taken];
     if (is_plain(first)) {
@@ -152,7 +157,7 @@ std::size_t rd_sink::produce(std::span<const produce_record> all) {
       taken += run;
       if (taken < end) break;
     } else {
-      const auto code = produce_one(first);
+      const auto code = produce_one(first, now_ms);
       if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) break;
       if (code != RD_KAFKA_RESP_ERR_NO_ERROR) refused(first, code);
       ++taken;
@@ -193,7 +198,7 @@ std::size_t rd_sink::produce_plain(std::span<const produce_record> records) {
   return records.size();
 }
 
-rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
+rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record, std::int64_t now_ms) {
   rd_kafka_vu_t fields[8];
   std::size_t count = 0;
   const auto field = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
@@ -204,7 +209,7 @@ rd_kafka_resp_err_t rd_sink::produce_one(const produce_record& record) {
   field(RD_KAFKA_VTYPE_PARTITION).u.i32 = record.partition;
   field(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
   field(RD_KAFKA_VTYPE_OPAQUE).u.ptr = to_opaque(record.token);
-  if (const auto timestamp = timestamp_for(limits_[index(record.to)], record.timestamp_ms); timestamp >= 0)
+  if (const auto timestamp = timestamp_for(limits_[index(record.to)], record.timestamp_ms, now_ms); timestamp >= 0)
     field(RD_KAFKA_VTYPE_TIMESTAMP).u.i64 = timestamp;
   if (record.key) field(RD_KAFKA_VTYPE_KEY).u.mem = {data_of(*record.key), record.key->size()};
   if (!record.null_value) field(RD_KAFKA_VTYPE_VALUE).u.mem = {data_of(record.value), record.value.size()};
@@ -292,7 +297,7 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
       {"message.timeout.ms",
        "0"}, // not covered by the guarantee; rows wait for Kafka as long as it takes, within the bounds
       {"acks", "all"},
-      {"max.in.flight.requests.per.connection", "5"},
+      {"max.in.flight.requests.per.connection", "1"}, // a broker serves a connection's requests one by one anyway
       {"partitioner", "murmur2_random"},
       {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
       {"batch.size", batch_size(user, smallest)},

@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(load__minimal_config__has_every_default) {
   BOOST_CHECK(p.commit_interval_ms == 100ms);
   BOOST_CHECK_EQUAL(p.max_batch_size, 512u);
   BOOST_CHECK(p.max_queue_delay_us == 0us);
-  BOOST_CHECK_EQUAL(p.max_inflight_rows, 16384u);
+  BOOST_CHECK_EQUAL(p.max_inflight_rows, 65536u);
   BOOST_CHECK_EQUAL(p.max_inflight_bytes, 64u << 20);
   BOOST_CHECK_EQUAL(p.max_uncommitted_rows, 200000u);
   BOOST_CHECK_EQUAL(p.max_row_bytes, 1u << 20);

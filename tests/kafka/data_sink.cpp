@@ -14,8 +14,8 @@ using target = produce_record::target;
 
 namespace {
 
-constexpr std::size_t wave = 16384;     // records that a sink takes before any is delivered
-constexpr std::size_t wave_rest = 6144; // of them not delivered, when it takes the next
+constexpr std::size_t wave = 40960;      // records that a sink takes before any is delivered
+constexpr std::size_t wave_rest = 30720; // of them not delivered, when it takes the next
 
 std::vector<produce_record> numbered(std::vector<std::string>& values, int count, std::int32_t partition) {
   values.clear();
@@ -301,13 +301,13 @@ BOOST_AUTO_TEST_CASE(sink__destroyed_with_a_full_queue_and_no_broker__ends) {
   auto made = make_sink({{{"bootstrap.servers", "127.0.0.1:1"}}, "out", "", {4, 1000000}, {}});
   BOOST_REQUIRE(made.has_value());
   std::vector<std::string> values;
-  const auto records = numbered(values, 20000, 0);
+  const auto records = numbered(values, 50000, 0);
   BOOST_TEST((*made)->produce(records) == wave);
 }
 
 BOOST_AUTO_TEST_CASE(sink__wave_full__takes_more_once_most_of_it_is_delivered) {
   std::vector<std::string> values;
-  const auto records = numbered(values, 20000, 1);
+  const auto records = numbered(values, 50000, 1);
   auto to = sink("out");
   std::atomic<int> wakes{0};
   to->on_ready([&] { ++wakes; });
