@@ -49,7 +49,10 @@ void print_nodes(const rapidjson::Value& cluster) {
                node["state"].GetString(), node["address"].GetString(), list(node["roles"]),
                stat(node, "read_rows_per_second"), stat(node, "scored_rows_per_second"),
                stat(node, "produced_rows_per_second"), stat(node, "rows_rejected"), stat(node, "resident_bytes") >> 20);
-  fmt::print("* coordinates, term {}\n", cluster["coordinator"]["term"].GetInt64());
+  if (coordinator.empty())
+    fmt::print("no coordinator yet: the nodes agree on one within seconds; ask again\n");
+  else
+    fmt::print("* coordinates, term {}\n", cluster["coordinator"]["term"].GetInt64());
   for (auto& gone : cluster["removed"].GetArray())
     fmt::print("removed: {}: {}\n", gone["node"].GetString(), gone["reason"].GetString());
   for (auto& refusal : cluster["refusals"].GetArray())
