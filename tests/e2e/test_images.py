@@ -1,4 +1,4 @@
-"""Images from Kafka: a perceptron on scikit-learn's digits and a small convolutional net, scored from {"id","pixels"}."""
+"""Images from Kafka: a perceptron on scikit-learn's digits, and a small convolutional net, from {"id","pixels"}."""
 import json
 
 import numpy
