@@ -2,16 +2,24 @@
 // What must hold at every step of the simulation, whatever fails. It sees what Kafka sees: every append and every
 // commit, at the moment they become true there. The invariants are those of docs/architecture.md.
 //
-//   I1  every row has an outcome in the end; a lane has never written more uncommitted rows than its cap, so a crash
-//   repeats no more I2  a commit never passes a row without an outcome that is durable I3  first outcomes of a source
-//   partition come in its order in each output partition; a lane repeats nothing by itself I4  the model version of
-//   first outcomes never goes back in a source partition; a prediction is that version's I6  only the coordinator of
-//   the latest claim writes; generations never go back; grants go to members and: a partition is read by one lane only,
-//   but for the moment in which the last owner learns of it
+// I1: every row has an outcome in the end; a lane has never written more uncommitted rows than its cap, so a crash
+// repeats no more.
+//
+// I2: a commit never passes a row without an outcome that is durable.
+//
+// I3: first outcomes of a source partition come in its order in each output partition; a lane repeats nothing by
+// itself.
+//
+// I4: the model version of first outcomes never goes back in a source partition, unless the alias did; a prediction is
+// that version's.
+//
+// I6: only the coordinator of the latest claim writes; generations never go back; grants go to members. And: a
+// partition is read by one lane only, but for the moment in which the last owner learns of it.
 
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <rapidjson/document.h>
 
@@ -143,7 +151,8 @@ private:
     std::int64_t proven = 0; ///< all rows below have outcomes
     std::map<std::pair<bool, std::int32_t>, std::int64_t> first_written;
     model_version newest{0};
-    bool stale = false; ///< the last commit came from a lane that was not the owner
+    model_version way_back{0}; ///< the alias was moved back to it: it may follow a newer one, once
+    bool stale = false;        ///< the last commit came from a lane that was not the owner
   };
 
   static std::string name(const place& where) {
@@ -174,6 +183,7 @@ private:
     model_version version{static_cast<std::uint32_t>(std::stoul(label.substr(6)))};
     // What a frozen lane had handed to its producer before comes out when it is thawed: a repetition, from the past.
     if (row.outcomes == 1 && owns(lane, source.first)) {
+      if (version < part.newest && std::exchange(part.way_back, model_version{}) == version) part.newest = version;
       if (version < part.newest)
         world_.wrong(fmt::format("I4: {} was scored with {} after {}", name(source), label, part.newest.value));
       part.newest = std::max(part.newest, version);
@@ -204,6 +214,12 @@ private:
     auto& newest = generations_[{r.node, r.pipeline}];
     if (r.generation < newest) world_.wrong("I6: a generation went back: " + to_string(r.node));
     newest = r.generation;
+  }
+  // A push that timed out and is repeated moves the alias back when another one came in between.
+  void check_control(const alias_record& record, term_id term) {
+    check_term(record.term, term, key_of(record));
+    if (record.version < record.previous)
+      for (auto& [where, part] : rows_) part.way_back = record.version;
   }
   template <class Record> void check_control(const Record& record, term_id term) {
     check_term(record.term, term, key_of(record));
