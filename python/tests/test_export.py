@@ -63,6 +63,17 @@ def test_export__classifier__agrees_with_the_library(estimator, classes, numbers
     assert ("positive_class" in told) == (classes == 2)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("voting", ["soft", "hard"])
+def test_export__voting__classes_stay_whole(voting, numbers, bought, tmp_path):
+    """A class that goes through float is a number to Troupe, and no label any more."""
+    pair = [("a", LogisticRegression()), ("b", RandomForestClassifier(3, max_depth=2))]
+    done = export(VotingClassifier(pair, voting=voting).fit(numbers, bought), numbers, tmp_path / "m.onnx")
+    graph = onnx.load(done.path).graph
+    taken = next(x for x in graph.node if x.op_type == "ArrayFeatureExtractor").output[0]
+    assert [x.op_type for x in graph.node if taken in x.input] == ["Reshape"]
+
+
 @pytest.mark.parametrize("estimator", REGRESSORS, ids=title)
 def test_export__regressor__agrees_with_the_library(estimator, numbers, price, tmp_path):
     done = export(estimator.fit(numbers, price), numbers, tmp_path / "m.onnx")

@@ -65,7 +65,7 @@ def _keep_labels_whole(graph: onnx.GraphProto) -> None:
         taken = _maker(graph, node.input[0], "ArrayFeatureExtractor")
         classes = _constant(graph, taken.input[0]) if taken else None
         users = [x for x in graph.node if node.output[0] in x.input]
-        if classes is None or classes.dtype != np.int64 or [x.op_type for x in users] != ["Reshape"]:
+        if classes is None or classes.dtype.kind != "i" or [x.op_type for x in users] != ["Reshape"]:
             continue
         ends = [x for x in graph.node if users[0].output[0] in x.input]
         if [(x.op_type, _attribute(x, "to")) for x in ends] == [("Cast", onnx.TensorProto.INT64)]:
