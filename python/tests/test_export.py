@@ -6,6 +6,7 @@ import onnx
 import pandas as pd
 import pytest
 from conftest import features, props, score, signature
+from onnx import TensorProto, helper
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import (AdaBoostClassifier, GradientBoostingRegressor, HistGradientBoostingClassifier,
                               HistGradientBoostingRegressor, RandomForestClassifier, StackingRegressor,
@@ -253,6 +254,17 @@ def test_export__onnx_file_with_an_input_a_column__binds_by_name(people, bought,
     plain = export(mixed().fit(people, bought), people, tmp_path / "plain.onnx").path
     done = export(str(plain), people[["city", "kids", "age"]], tmp_path / "m.onnx")
     assert [x["name"] for x in done.signature["features"]] == ["age", "kids", "city"]
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT32, TensorProto.INT64])
+def test_export__onnx_file_that_takes_whole_numbers__says_so(kind, numbers, tmp_path):
+    node = helper.make_node("Cast", ["kids"], ["kids_as_float"], to=TensorProto.FLOAT)
+    graph = helper.make_graph([node], "whole", [helper.make_tensor_value_info("kids", kind, [None, 1])],
+                              [helper.make_tensor_value_info("kids_as_float", TensorProto.FLOAT, [None, 1])])
+    plain = tmp_path / "plain.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), plain)
+    done = export(plain, numbers[["kids"]], tmp_path / "m.onnx")
+    assert [x["type"] for x in done.signature["features"]] == ["integer"]
 
 
 def test_export__same_arguments__same_bytes(numbers, bought, tmp_path):

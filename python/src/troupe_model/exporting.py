@@ -229,7 +229,7 @@ def _features(draft: _Draft, X: pd.DataFrame, changes: Mapping[str, Mapping[str,
 
 def _typed(column: Column, model: onnx.ModelProto) -> Column:
     """Whole numbers that go into a float input are numbers: the model takes others as well."""
-    whole = {x.name for x in graphs.inputs(model) if graphs.element_type(x) == graphs.INT64}
+    whole = {x.name for x in graphs.inputs(model) if graphs.element_type(x) in graphs.WHOLE}
     is_whole = column.name in whole or (convert.MATRIX in whole and len(whole) == 1)
     return replace(column, kind="number") if column.kind == "integer" and not is_whole else column
 

@@ -12,7 +12,8 @@ import onnxruntime
 from troupe_model.errors import ExportError, first_line
 from troupe_model.frame import Column
 
-STRING, INT64, BOOL = onnx.TensorProto.STRING, onnx.TensorProto.INT64, onnx.TensorProto.BOOL
+STRING, BOOL = onnx.TensorProto.STRING, onnx.TensorProto.BOOL
+WHOLE = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
 
 
