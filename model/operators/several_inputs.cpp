@@ -8,17 +8,20 @@
 namespace troupe::model {
 namespace {
 
-// The inputs, which must be of one type from `first` on, and the shape that all broadcast to.
+// The inputs, which must be of one type from `first` on, and the shape that all broadcast to. Those may be texts where
+// `takes_text`.
 struct several {
   std::vector<operand> inputs;
   shape dims;
   std::vector<shape> shapes; // of the inputs, with as many dimensions
 };
 
-result<several> read_several(const attribute_reader& node, node_inputs inputs, std::size_t first) {
+result<several> read_several(const attribute_reader& node, node_inputs inputs, std::size_t first,
+                             bool takes_text = false) {
   several out;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    auto input = number_operand(node, inputs, i);
+    auto input = any_operand(node, inputs, i);
+    if (input && (input->type != element::text || !takes_text || i < first)) input = number_operand(node, inputs, i);
     if (!input) return tl::make_unexpected(input.error());
     if (i > first && input->type != out.inputs[first].type)
       return node.wrong(fmt::format("its inputs have the types {} and {}", to_string(out.inputs[first].type),
@@ -103,6 +106,7 @@ result<built_node> build_several(attribute_reader& node, node_inputs inputs, boo
   return deliver(node, std::move(op), from->inputs, plain(type, from->dims));
 }
 
+// T may be a text: those of constants live as long as this.
 template <class T> class where final : public operation {
 public:
   explicit where(const several& from)
@@ -115,7 +119,7 @@ public:
       if (i == 0)
         condition_ = {of_row ? std::vector<std::uint8_t>{} : input.fixed->as<std::uint8_t>(), next, of_row};
       else
-        choices_[i - 1] = {of_row ? std::vector<T>{} : input.fixed->as<T>(), next, of_row};
+        choices_[i - 1] = {of_row ? std::vector<T>{} : cells_of(*input.fixed, texts_[i - 1]), next, of_row};
       next += of_row ? 1 : 0;
     }
   }
@@ -134,7 +138,17 @@ public:
   }
 
 private:
+  static std::vector<T> cells_of(const constant& fixed, std::vector<std::string>& texts) {
+    if constexpr (std::is_same_v<T, std::string_view>) {
+      texts = fixed.texts();
+      return {texts.begin(), texts.end()};
+    } else {
+      return fixed.as<T>();
+    }
+  }
+
   cell_walk walk_;
+  std::array<std::vector<std::string>, 2> texts_;
   source<std::uint8_t> condition_;
   std::array<source<T>, 2> choices_;
 };
@@ -155,14 +169,15 @@ result<built_node> build_mean(attribute_reader& node, node_inputs inputs) {
 }
 
 result<built_node> build_where(attribute_reader& node, node_inputs inputs) {
-  const auto from = read_several(node, inputs, 1);
+  const auto from = read_several(node, inputs, 1, true);
   if (!from) return tl::make_unexpected(from.error());
   if (from->inputs[0].type != element::boolean)
     return node.wrong(fmt::format("its condition has the type {}, expected bool", to_string(from->inputs[0].type)));
   const element type = from->inputs[1].type;
-  auto op = with_number_type(type, [&](auto number) -> std::unique_ptr<operation> {
-    return std::make_unique<where<decltype(number)>>(*from);
-  });
+  const auto make = [&](auto cell) -> std::unique_ptr<operation> {
+    return std::make_unique<where<decltype(cell)>>(*from);
+  };
+  auto op = type == element::text ? make(std::string_view{}) : with_number_type(type, make);
   return deliver(node, std::move(op), from->inputs, plain(type, from->dims));
 }
 

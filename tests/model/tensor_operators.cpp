@@ -235,6 +235,39 @@ BOOST_AUTO_TEST_CASE(arg_max__over_the_columns__is_the_label) {
   }
 }
 
+// As SimpleImputer fills holes in texts.
+BOOST_AUTO_TEST_CASE(where__texts_and_a_constant__chooses_texts) {
+  auto model = model_of({2});
+  model.mutable_opset_import(1)->set_version(2);
+  model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+      onnx::TensorProto::STRING);
+  auto& filled = add_tensor(model, "filled", {1, 2}, onnx::TensorProto::STRING);
+  for (const char* text : {"a text that no short string holds", "b"}) filled.add_string_data(text);
+  auto& hole = add_node(model, "LabelEncoder", {"X"}, {"hole"});
+  add_strings(hole, "keys_strings", {"none"});
+  add_ints(hole, "values_int64s", {1});
+  add_int(hole, "default_int64", 0);
+  add_int(add_node(model, "Cast", {"hole"}, {"is_hole"}, ""), "to", onnx::TensorProto::BOOL);
+  add_node(model, "Where", {"is_hole", "filled", "X"}, {"text"}, "");
+  auto& number = add_node(model, "LabelEncoder", {"text"}, {"Y"});
+  add_strings(number, "keys_strings", {"a text that no short string holds", "b", "c"});
+  add_floats(number, "values_floats", {1, 2, 3});
+  const auto loaded = load_onnx(model.SerializeAsString());
+  BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().message));
+  auto scratch = (*loaded)->graph->make_scratch();
+  const std::string_view rows[] = {"none", "c", "c", "none"};
+  (*loaded)->graph->load(nullptr, rows, 2, scratch);
+  (*loaded)->graph->run(2, scratch);
+  const float expected[2][2] = {{1, 3}, {3, 2}};
+  for (std::size_t i = 0; i < 2; ++i)
+    for (std::size_t k = 0; k < 2; ++k) BOOST_TEST((*loaded)->graph->numbers(scratch, i)[k] == expected[i][k]);
+
+  filled.set_data_type(onnx::TensorProto::INT64);
+  filled.clear_string_data();
+  for (const int value : {1, 2}) filled.add_int64_data(value);
+  BOOST_TEST(has(refusal(model), "its inputs have the types int64 and string"));
+}
+
 BOOST_AUTO_TEST_CASE(divide__integers_by_0__is_0) {
   auto model = model_of({2});
   model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
