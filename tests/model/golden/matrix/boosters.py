@@ -4,7 +4,7 @@ import numpy as np
 import xgboost
 
 import data
-from families import cancer_holes, diabetes, diabetes_holes, iris, iris_holes, scaled
+from families import cancer_holes, diabetes, diabetes_holes, iris, iris_holes
 
 SMALL = {"max_depth": 3, "n_estimators": 5}
 XGB = {"max_depth": 3, "seed": 3, "nthread": 1}
@@ -20,16 +20,11 @@ def converted():
         "xgboost_two": (xgboost.XGBClassifier(**SMALL), cancer_holes),
         "xgboost": (xgboost.XGBClassifier(**SMALL), iris_holes),
         "xgboost_regressor": (xgboost.XGBRegressor(**SMALL), diabetes_holes),
-        "xgboost_poisson": (xgboost.XGBRegressor(objective="count:poisson", **SMALL), positive),
-        "xgboost_forest": (xgboost.XGBRFRegressor(n_estimators=4, max_depth=3), diabetes),
         "xgboost_forest_two": (xgboost.XGBRFClassifier(n_estimators=4, max_depth=3), cancer_holes),
-        "xgboost_scaled": (scaled(xgboost.XGBClassifier(**SMALL)), iris),
         "lightgbm_two": (lightgbm.LGBMClassifier(**light), cancer_holes),
         "lightgbm": (lightgbm.LGBMClassifier(**light), iris_holes),
         "lightgbm_strings": (lightgbm.LGBMClassifier(**light), (iris[0], np.array(["a", "b", "c"])[iris[1]])),
         "lightgbm_regressor": (lightgbm.LGBMRegressor(**light), diabetes_holes),
-        "lightgbm_poisson": (lightgbm.LGBMRegressor(objective="poisson", **light), positive),
-        "lightgbm_scaled": (scaled(lightgbm.LGBMRegressor(**light)), diabetes),
     }
 
 
@@ -59,8 +54,6 @@ def xgboost_files():
         "poisson": (positive, {"objective": "count:poisson"}),
         "gamma": (positive, {"objective": "reg:gamma"}),
         "tweedie": (positive, {"objective": "reg:tweedie"}),
-        "absolute": (diabetes_holes, {"objective": "reg:absoluteerror"}),
-        "huber": (diabetes_holes, {"objective": "reg:pseudohubererror"}),
         "dart": (cancer_holes, {"objective": "binary:logistic", "booster": "dart", "rate_drop": 0.3}),
         "forest": (diabetes_holes, {"num_parallel_tree": 3, "subsample": 0.7}),
     }
@@ -93,8 +86,6 @@ def lightgbm_files():
         "poisson": (positive, {"objective": "poisson"}),
         "gamma": (positive, {"objective": "gamma"}),
         "tweedie": (positive, {"objective": "tweedie"}),
-        "quantile": (diabetes_holes, {"objective": "quantile", "alpha": 0.8}),
-        "huber": (diabetes_holes, {"objective": "huber"}),
         "cross_entropy": (shares, {"objective": "cross_entropy"}),
         "cross_entropy_lambda": (shares, {"objective": "cross_entropy_lambda"}),
         "forest": (diabetes_holes, {"objective": "regression", **bagged}),

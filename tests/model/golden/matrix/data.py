@@ -15,7 +15,7 @@ def bundled(name, columns=None, **options):
 
 
 def diabetes():
-    return bundled("diabetes", 6, scaled=False)
+    return bundled("diabetes", 4, scaled=False)
 
 
 def pixels():

@@ -13,8 +13,8 @@ rng = np.random.default_rng(23)
 class Graph:
     """Nodes, one after another; each method returns the name of what it adds."""
 
-    def __init__(self, name, inputs):
-        self.name, self.inputs, self.nodes, self.weights = name, inputs, [], []
+    def __init__(self, name, inputs, opset=17):
+        self.name, self.inputs, self.nodes, self.weights, self.opset = name, inputs, [], [], opset
 
     def constant(self, values, dtype=np.int64):
         name = f"w{len(self.weights)}"
@@ -50,8 +50,9 @@ class Graph:
 
     def _model(self, outputs):
         graph = helper.make_graph(self.nodes, self.name, self.inputs, outputs, self.weights)
-        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-        return helper.make_model(graph, producer_name="make_matrix", opset_imports=opsets, ir_version=8)
+        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid("ai.onnx.ml", 3)]
+        return helper.make_model(graph, producer_name="make_matrix", opset_imports=opsets,
+                                 ir_version=10 if self.opset > 17 else 8)
 
 
 ML = {"ArrayFeatureExtractor", "Binarizer", "CategoryMapper", "FeatureVectorizer", "Imputer", "LabelEncoder",
@@ -63,9 +64,9 @@ def matrix(width):
     return [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, width])]
 
 
-def numbers(width, low=-3.0, high=3.0, exact=()):
+def numbers(width, low=-3.0, high=3.0, exact=(), decimals=2):
     """Rows in a range, some on the values of `exact`, some zero."""
-    table = np.round(rng.uniform(low, high, (ROWS, width)), 3)
+    table = np.round(rng.uniform(low, high, (ROWS, width)), decimals)
     for value in (0.0, *exact):
         table[rng.random(table.shape) < 0.05] = value
     return pd.DataFrame(table.astype(np.float32).astype(float), columns=[f"f{i}" for i in range(width)])
@@ -84,7 +85,7 @@ def functions():
               g.add("Elu", "X", alpha=0.5), g.add("HardSigmoid", "X", alpha=0.1, beta=0.4),
               g.add("Clip", "X", g.floats(-1), g.floats(2)), g.add("Clip", "X", g.floats(-1)),
               g.add("Clip", "X", "", g.floats(0.5))]
-    return g.model(parts), numbers(1, -4, 4, exact=(-1, 0.5, 1.5, 2.5, -2.5, 2))
+    return g.model(parts), numbers(1, -4, 4, exact=(-1, 0.5, 1.5, 2.5, -2.5, 2), decimals=3)
 
 
 def arithmetic():
@@ -133,7 +134,7 @@ def reductions():
     values, places = g.add("TopK", "X", g.constant([2]), outputs=2)
     low, at = g.add("TopK", "X", g.constant([2]), outputs=2, axis=1, largest=0)
     parts += [values, g.number(places), low, g.number(at)]
-    return g.model(parts), numbers(6, exact=(1,))
+    return g.model(parts), numbers(6, exact=(1,), decimals=1)
 
 
 def shapes():
@@ -153,7 +154,40 @@ def shapes():
              g.add("Flatten", g.add("Slice", square, g.constant([1]), g.constant([9]), g.constant([2]))),
              g.number(g.add("Cast", "X", to=TensorProto.INT64)), g.number(g.add("Cast", one, to=TensorProto.BOOL)),
              g.number(g.add("Cast", one, to=TensorProto.DOUBLE)), g.add("Reshape", turned, g.constant([-1, 6]))]
-    return g.model(parts), numbers(6, exact=(1,))
+    return g.model(parts), numbers(6, exact=(1,), decimals=1)
+
+
+def later_operator_set():
+    """What operator set 21 writes in another way than 17: axes as inputs."""
+    g = Graph("later_operator_set", matrix(4), opset=21)
+    square = g.add("Reshape", "X", g.constant([-1, 2, 2]))
+    byaxes = ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+              "ReduceLogSumExp", "ReduceSum"]
+    parts = [g.add(op, "X", g.constant([1])) for op in byaxes]
+    parts += [g.add("ReduceMean", square, g.constant([2]), keepdims=0),
+              g.add("Pad", "X", g.constant([1, 2]), g.floats(-9), g.constant([1])),
+              g.add("Squeeze", g.add("Unsqueeze", "X", g.constant([-1])), g.constant([2])),
+              g.add("Clip", "X", g.floats(-1), g.floats(1)), g.add("Softmax", "X"),
+              g.number(g.add("ArgMax", "X", axis=1, select_last_index=1)),
+              g.number(g.add("Cast", g.add("Cast", "X", to=TensorProto.DOUBLE), to=TensorProto.INT64))]
+    return g.model(parts), numbers(4, exact=(1,), decimals=1)
+
+
+def types():
+    """Inputs of every type, and casts between them."""
+    kinds = {"real": TensorProto.FLOAT, "exact": TensorProto.DOUBLE, "whole": TensorProto.INT64,
+             "short": TensorProto.INT32, "truth": TensorProto.BOOL, "text": TensorProto.STRING}
+    g = Graph("types", typed_inputs(*kinds.items()))
+    parts = ["real", *(g.number(x) for x in kinds if x != "real")]
+    parts += [g.number(g.add("Mul", "exact", g.constant([1 / 3], np.float64))),
+              g.number(g.add("Add", "whole", g.constant([2**40]))), g.number(g.add("Equal", "short", "short")),
+              g.number(g.add("Cast", "truth", to=TensorProto.INT64)), g.number(g.add("Not", "truth")),
+              g.number(g.add("Cast", "whole", to=TensorProto.STRING))]
+    whole = rng.integers(-20, 21, ROWS)
+    return g.model(parts), pd.DataFrame({
+        "real": np.round(rng.normal(size=ROWS), 1).astype(np.float32).astype(float),
+        "exact": np.round(rng.normal(size=ROWS), 2), "whole": rng.integers(-9, 10, ROWS), "short": whole,
+        "truth": rng.random(ROWS) > 0.5, "text": [f"{x / 8:g}" for x in rng.permutation(whole)]})
 
 
 def layers():
@@ -171,11 +205,12 @@ def layers():
 
 
 def images():
-    """Convolutions and pools with padding, strides, groups and dilations."""
+    """Convolutions and pools with padding, strides, groups and dilations. The weights are eighths, so that sums which
+    nearly cancel are the same in every order."""
     g = Graph("images", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [None, 2, 4, 4])])
 
     def kernel(*shape):
-        return g.floats(np.round(rng.normal(size=shape), 2))
+        return g.floats(np.round(rng.normal(size=shape) * 8) / 8)
     maps = [g.add("Conv", "image", kernel(2, 2, 3, 3), g.floats([0.1, -0.1]), strides=[3, 2], pads=[1, 1, 1, 1]),
             g.add("Conv", "image", kernel(2, 1, 2, 2), group=2, strides=[2, 3]),
             g.add("Conv", "image", kernel(1, 2, 2, 2), dilations=[2, 2], auto_pad="VALID"),
@@ -185,7 +220,7 @@ def images():
             g.add("AveragePool", "image", kernel_shape=[3, 3], strides=[3, 3], pads=[1, 1, 0, 0]),
             g.add("AveragePool", "image", kernel_shape=[2, 3], strides=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
             g.add("GlobalAveragePool", "image"), g.add("GlobalMaxPool", "image")]
-    cells = np.round(rng.uniform(-2, 2, (ROWS, 2, 4, 4)), 1)
+    cells = rng.integers(-3, 4, (ROWS, 2, 4, 4)).astype(float)
     return g.model([g.add("Flatten", x) for x in maps]), pd.DataFrame({"image": list(cells)})
 
 
@@ -228,6 +263,7 @@ def tree_attributes(kind, mode, tracks):
     return {f"nodes_{k}": v for k, v in found.items()} | {f"{kind}_{k}": v for k, v in leaves.items()}
 
 
+POSTS = ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO")
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
 ON = (0.5, -1.0, 1.0, -0.5, 2.0)
 
@@ -250,8 +286,7 @@ def tree_aggregates():
     trees = tree_attributes("target", "BRANCH_LEQ", False)
     parts = [g.add("TreeEnsembleRegressor", "X", n_targets=2, aggregate_function=how, base_values=[0.25, -0.5], **trees)
              for how in ("SUM", "AVERAGE", "MIN", "MAX")]
-    parts += [g.add("TreeEnsembleRegressor", "X", n_targets=2, post_transform=how, **trees)
-              for how in ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO")]
+    parts += [g.add("TreeEnsembleRegressor", "X", n_targets=2, post_transform=how, **trees) for how in POSTS]
     return g.model(parts), numbers(2, exact=ON)
 
 
@@ -283,12 +318,49 @@ def linear_classifier(post_transform, classes):
 
 
 def linear_regressors():
-    """Every post_transform, one target and several."""
+    """Every post_transform but PROBIT, one target and several."""
     g = Graph("linear_regressors", matrix(3))
     parts = [g.add("LinearRegressor", "X", coefficients=[1.0, -0.5, 0.25], intercepts=[0.5])]
     two = {"coefficients": [0.5, -1.0, 0.25, 0.1, 0.2, -0.3], "targets": 2}
-    parts += [g.add("LinearRegressor", "X", post_transform=how, **two) for how in ("NONE",)]
+    parts += [g.add("LinearRegressor", "X", post_transform=how, **two) for how in POSTS]
     return g.model(parts), numbers(3)
+
+
+def probit():
+    """PROBIT, which is defined between 0 and 1; near a half floats have few digits left of it."""
+    g = Graph("probit", matrix(3))
+    shares = g.add("Sigmoid", "X")
+    parts = [g.add("LinearRegressor", shares, coefficients=[0.1, 0.05, 0.1], intercepts=[0.7], post_transform="PROBIT"),
+             g.add("LinearRegressor", shares, targets=2, coefficients=[0.1, 0.05, 0.1, 0.05, 0.1, 0.15],
+                   intercepts=[0.05, 0.65], post_transform="PROBIT")]
+    _, scores = g.add("LinearClassifier", shares, outputs=2,
+                      coefficients=[0.1, 0.05, 0.1, 0.05, 0.1, 0.05, 0.2, 0.1, 0.02], intercepts=[0.05, 0.6, 0.65],
+                      classlabels_ints=[0, 1, 2], post_transform="PROBIT")
+    return g.model([*parts, scores]), numbers(3)
+
+
+def machines():
+    """What SVMs of scikit-learn don't have: one class, polynomials of other degrees, every post_transform. No weight is
+    negative, so that what polynomials give does not nearly cancel."""
+    g = Graph("machines", matrix(3))
+    vectors = np.round(rng.normal(size=(5, 3)), 2).ravel().tolist()
+    weights = {"coefficients": [0.5, 1.0, 0.75, 0.25, 0.5], "support_vectors": vectors, "n_supports": 5}
+    kernels = [("LINEAR", [0.5, 0.0, 0.0]), ("POLY", [0.5, 0.25, 2.0]), ("POLY", [0.5, 1.0, 4.0]),
+               ("POLY", [0.25, 1.0, 1.0]), ("RBF", [0.4, 0.0, 0.0]), ("SIGMOID", [0.2, 0.1, 0.0])]
+    parts = [g.add("SVMRegressor", "X", kernel_type=kernel, kernel_params=params, rho=[0.3], **weights)
+             for kernel, params in kernels]
+    parts += [g.add("SVMRegressor", "X", kernel_type="RBF", kernel_params=[0.4, 0.0, 0.0], rho=[-1.0], one_class=1,
+                    **weights),
+              g.add("SVMRegressor", "X", coefficients=[0.5, -0.25, 1.0], rho=[0.1], kernel_type="LINEAR",
+                    kernel_params=[0.0, 0.0, 0.0])]
+    for how in POSTS[1:]:
+        _, scores = g.add(
+            "SVMClassifier", "X", outputs=2, kernel_type="RBF", kernel_params=[0.3, 0.0, 0.0],
+            support_vectors=np.round(rng.normal(size=(6, 3)), 2).ravel().tolist(), vectors_per_class=[2, 2, 2],
+            coefficients=np.round(rng.normal(size=12), 2).tolist(), rho=[0.1, -0.2, 0.05], classlabels_ints=[0, 1, 2],
+            post_transform=how)
+        parts.append(scores)
+    return g.model(parts), numbers(3, -2, 2)
 
 
 def vectorizing():
@@ -356,9 +428,9 @@ def zip_map():
 
 def all_of_them():
     makers = [functions, arithmetic, logic, reductions, shapes, layers, images, digits_net, tree_modes, tree_aggregates,
-              linear_regressors, vectorizing, encoders, zip_map]
+              linear_regressors, vectorizing, encoders, zip_map, later_operator_set, types, probit, machines]
     found = {f"graph_{make.__name__}": make for make in makers}
-    for how in ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"):
+    for how in POSTS:
         for two in (True, False):
             found[f"graph_trees_{how.lower()}_{'two' if two else 'three'}"] = tree_classifier(how, two)
         for classes in (2, 3):

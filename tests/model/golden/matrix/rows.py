@@ -58,8 +58,10 @@ def extreme(X, count, rng, reach):
             rows.at[i, "pixels"] = rows.at[i, "pixels"] * rng.choice([0, -1, 2, reach])
         for c in rng.permutation(numeric(X))[: rng.integers(1, 4)]:
             low, high = X[c].min(), X[c].max()
-            far = np.round(low + (high - low) * rng.choice([-reach, -1, 0, 1, 2, 1 + reach]), 4)
-            rows.loc[i, c] = int(far) if X[c].dtype.kind == "i" else rng.choice([far, 0.0])
+            near = min(reach, 1)
+            far = np.round(low + (high - low) * rng.choice([-reach, -near, 0, 1, 1 + near, 1 + reach]), 4)
+            zero = np.clip(0.0, low - reach * (high - low), high + reach * (high - low))
+            rows.loc[i, c] = int(far) if X[c].dtype.kind == "i" else rng.choice([far, zero])
     return rows
 
 
