@@ -65,11 +65,11 @@ class Case:
         self.file, self.oracle, self.columns, self.goal = file, oracle, columns, goal
 
 
-def table(width):
+def table(width, classes=2):
     x = rng.normal(size=(ROWS, width)).astype(np.float32)
     weights = rng.normal(size=width)
-    y = (x @ weights + np.sin(3 * x[:, 0]) + rng.normal(size=ROWS) > 0).astype(int)
-    return x, y
+    y = x @ weights + np.sin(3 * x[:, 0]) + rng.normal(size=ROWS)
+    return x, np.searchsorted(np.quantile(y, np.arange(1, classes) / classes), y)
 
 
 def signature(file, names, shape=None):
@@ -77,8 +77,8 @@ def signature(file, names, shape=None):
     onnx.helper.set_model_props(file, {"troupe.signature": json.dumps({"features": features})})
 
 
-def from_sklearn(out, name, model, width, goal, rows=ROWS):
-    x, y = table(width)
+def from_sklearn(out, name, model, width, goal, rows=ROWS, classes=2):
+    x, y = table(width, classes)
     model.fit(x[:rows], y[:rows])
     file = to_onnx(model, initial_types=[("X", FloatTensorType([None, width]))], target_opset={"": 17, "ai.onnx.ml": 3},
                    options={"zipmap": False})
@@ -180,7 +180,8 @@ CASES = {
     "XGBoost, 100 of depth 5": xgboost_case,
     "LightGBM, 100 x 31 leaves": lightgbm_case,
     "RBF SVM": lambda out: from_sklearn(out, "svm", SVC(kernel="rbf"), 10, "rest", 1000),
-    "MLP 64-100-50-10": lambda out: from_sklearn(out, "mlp", MLPClassifier((100, 50), max_iter=30), 64, "rest"),
+    "MLP 64-100-50-10": lambda out: from_sklearn(out, "mlp", MLPClassifier((100, 50), max_iter=30), 64, "rest",
+                                                 classes=10),
     "Scaler + OneHot + linear": pipeline_case,
     "CNN, 28 x 28": cnn_case,
 }
