@@ -9,6 +9,8 @@ namespace {
 #define KERNEL __attribute__((target("avx2,fma")))
 constexpr int lanes = 8;
 constexpr std::size_t rows_max = 6;
+constexpr std::size_t conv_rows_max = 4;
+constexpr int conv_vectors = 3;
 #include "model/kernels/kernels.inl"
 #undef KERNEL
 

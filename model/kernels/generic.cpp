@@ -7,6 +7,8 @@ namespace {
 #define KERNEL
 constexpr int lanes = 4;
 constexpr std::size_t rows_max = 2;
+constexpr std::size_t conv_rows_max = 2;
+constexpr int conv_vectors = 4;
 #include "model/kernels/kernels.inl"
 #undef KERNEL
 

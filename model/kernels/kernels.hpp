@@ -11,6 +11,8 @@ namespace troupe::model::kernels {
 
 /// Columns of a packed panel; the last panel may be half as wide.
 constexpr std::size_t panel = 16;
+/// Cells behind the end of memory to work in that may be read and written.
+constexpr std::size_t beyond = 32;
 
 /// C = clamp(A * B + bias), row-major: A is m x k, C is m x n, B is k x n as pack() puts it.
 struct product {
@@ -33,24 +35,50 @@ struct conv_tile {
   std::uint32_t columns = 0;         ///< results: panel, or fewer in the last tile
 };
 
-/// Another way, where neighbours in a row take theirs from neighbours: 16 at a time over the whole padded image, whose
-/// cells at the ends of rows give nothing useful. What is useful is copied out of `memory` then.
-struct conv_rows {
-  float* memory = nullptr; ///< tile_count * panel cells for each row of the product, and panel more; nullptr: by tiles
-  std::size_t rows = 0;    ///< of the result
-  std::size_t columns = 0; ///< of the result
-  std::size_t row_cells = 0; ///< from one row to the next in the padded image
-};
-
-/// One image, one group. `image` is padded, and may be read `panel` cells beyond its end.
+/// One image, one group. `image` is padded, and may be read `beyond` cells behind its end.
 struct convolution {
   const float* image = nullptr;
+  /// nullptr: neighbours take their cells from neighbours, all over the image; n results, of which those at the ends of
+  /// rows mean nothing. c has `beyond` cells behind the n of each row.
   const conv_tile* tiles = nullptr;
   std::size_t tile_count = 0;
   const std::uint32_t* filter = nullptr; ///< offset of each of the k cells that a filter looks at
-  float* panel_memory = nullptr;         ///< (k + 1) * panel cells
-  conv_rows by_rows;
-  product sum; ///< a: the weights; c: the results; n: results; b is set by the kernel
+  float* panel_memory = nullptr;         ///< with tiles: (k + 1) * panel cells
+  product sum;                           ///< a: the weights; c: the results; n: results; b is set by the kernel
+};
+
+/// The padded image of a convolution: channel after channel, row after row, 0 around them. What is right of one row is
+/// also left of the next one.
+struct padding {
+  const float* from = nullptr;
+  float* to = nullptr; ///< has `beyond` cells behind its end
+  std::size_t channels = 0, rows = 0, columns = 0;
+  std::size_t above = 0, below = 0;
+  std::size_t left = 0; ///< of the first row
+  std::size_t gap = 0;  ///< behind each row
+  std::size_t row_cells() const { return columns + gap; }
+  std::size_t channel_cells() const { return (above + rows + below) * row_cells(); }
+};
+
+/// Rows of an image out of those that lie `row_cells` apart.
+struct cutting {
+  const float* from = nullptr;
+  float* to = nullptr;
+  std::size_t channels = 0, rows = 0, columns = 0;
+  std::size_t row_cells = 0, channel_cells = 0; ///< of `from`
+};
+
+/// Windows that lie within an image: the largest of each, or the sum.
+struct pooling {
+  const float* from = nullptr;
+  float* to = nullptr;
+  float* memory = nullptr; ///< columns cells, and `beyond`
+  std::size_t channels = 0, columns = 0;
+  std::size_t row_cells = 0, channel_cells = 0; ///< of `from`
+  std::size_t rows_out = 0, columns_out = 0;
+  std::size_t size_down = 1, size_across = 1, step_down = 1, step_across = 1;
+  std::size_t apart_down = 1, apart_across = 1; ///< cells of a window from each other
+  bool sums = false;
 };
 
 /// What is done to each number.
@@ -58,7 +86,10 @@ enum class curve { relu, leaky_relu, sigmoid, tanh, exp };
 
 struct table {
   void (*multiply)(const product&);
+  void (*pad)(const padding&);
   void (*convolve)(const convolution&);
+  void (*cut)(const cutting&);
+  void (*pool)(const pooling&);
   /// `to` may be `from`. `slope` is that of leaky_relu below 0.
   void (*apply)(curve, float slope, const float* from, float* to, std::size_t count);
   /// Softmax, or its logarithm, of `count` numbers; `to` may be `from`.

@@ -12,10 +12,8 @@ using floats_in_memory = float __attribute__((vector_size(lanes * 4), aligned(4)
 INLINE_KERNEL floats load(const float* from) { return *reinterpret_cast<const floats_in_memory*>(from); }
 INLINE_KERNEL void store(float* to, floats value) { *reinterpret_cast<floats_in_memory*>(to) = value; }
 INLINE_KERNEL floats all(float value) { return value - floats{}; } // minus 0, since that changes no value
-INLINE_KERNEL floats clamp(floats x, floats low, floats high) {
-  x = low > x ? low : x;
-  return high < x ? high : x;
-}
+INLINE_KERNEL floats at_least(floats x, floats low) { return low > x ? low : x; }
+INLINE_KERNEL floats at_most(floats x, floats high) { return high < x ? high : x; }
 
 // ---- products ----
 
@@ -23,6 +21,7 @@ struct tile_job {
   const float* a;
   std::size_t lda;
   const float* b;
+  const std::uint32_t* filter; // where each k's columns begin, from b on; nullptr: one after the other
   const float* bias;
   float* c;
   std::size_t ldc;
@@ -30,9 +29,42 @@ struct tile_job {
   std::size_t columns; // of c; fewer than the panel's in the last one
 };
 
+template <int R, int V> INLINE_KERNEL void store_tile(const tile_job& job, const floats (&sums)[R][V]) {
+  float* c = job.c;
+  const std::size_t ldc = job.ldc;
+  const std::size_t columns = job.columns;
+  if (columns == V * lanes) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r, c += ldc)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(c + v * lanes, sums[r][v]);
+    return;
+  }
+  float whole[R][V * lanes];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(whole[r] + v * lanes, sums[r][v]);
+  for (int r = 0; r < R; ++r, c += ldc)
+    for (std::size_t i = 0; i < columns; ++i) c[i] = whole[r][i];
+}
+
+template <int R, int V>
+INLINE_KERNEL void add_products(floats (&sums)[R][V], const float* a, std::size_t lda, const float* b) {
+  floats columns[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) columns[v] = load(b + v * lanes);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const floats weight = all(a[static_cast<std::size_t>(r) * lda]);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sums[r][v] += weight * columns[v];
+  }
+}
+
 // `R` rows by one panel of `V` vectors. Few rows are summed in several phases, so that one addition need not wait for
 // the one before.
-template <int R, int V> KERNEL void tile(const tile_job& job, const product& of) {
+template <int R, int V, bool packed> KERNEL void tile(const tile_job& job, const product& of) {
   constexpr int phases = R * V <= 2 ? 4 : R * V <= 6 ? 2 : 1;
   floats sums[phases][R][V];
 #pragma GCC unroll 8
@@ -44,88 +76,78 @@ template <int R, int V> KERNEL void tile(const tile_job& job, const product& of)
       for (int p = 1; p < phases; ++p) sums[p][r][v] = floats{};
     }
   const float* a = job.a;
+  const std::size_t lda = job.lda;
   const float* b = job.b;
+  const std::uint32_t* filter = job.filter;
+  const std::size_t k_end = job.k;
   std::size_t k = 0;
-  for (; k + phases <= job.k; k += phases, b += phases * V * lanes)
+  for (; k + phases <= k_end; k += phases)
 #pragma GCC unroll 4
-    for (int p = 0; p < phases; ++p) {
-      floats columns[V];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) columns[v] = load(b + (p * V + v) * lanes);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const floats weight = all(a[static_cast<std::size_t>(r) * job.lda + k + static_cast<std::size_t>(p)]);
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sums[p][r][v] += weight * columns[v];
-      }
-    }
-  for (; k < job.k; ++k, b += V * lanes)
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v)
-        sums[0][r][v] += all(a[static_cast<std::size_t>(r) * job.lda + k]) * load(b + v * lanes);
+    for (std::size_t p = 0; p < phases; ++p)
+      add_products<R, V>(sums[p], a + k + p, lda, packed ? b + (k + p) * V * lanes : b + filter[k + p]);
+  for (; k < k_end; ++k) add_products<R, V>(sums[0], a + k, lda, packed ? b + k * V * lanes : b + filter[k]);
   const floats low = all(of.low);
   const floats high = all(of.high);
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
 #pragma GCC unroll 4
       for (int p = 1; p < phases; ++p) sums[0][r][v] += sums[p][r][v];
-      sums[0][r][v] = clamp(sums[0][r][v], low, high);
+      sums[0][r][v] = at_least(sums[0][r][v], low);
     }
-    float* c = job.c + static_cast<std::size_t>(r) * job.ldc;
-    if (job.columns == V * lanes) {
+  if (of.high < __builtin_inff()) // not behind a Relu
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) store(c + v * lanes, sums[0][r][v]);
-    } else {
-      float whole[V * lanes];
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) store(whole + v * lanes, sums[0][r][v]);
-      for (std::size_t i = 0; i < job.columns; ++i) c[i] = whole[i];
-    }
-  }
+      for (int v = 0; v < V; ++v) sums[0][r][v] = at_most(sums[0][r][v], high);
+  store_tile<R, V>(job, sums[0]);
 }
 
-template <int V> KERNEL void rows_of_tile(std::size_t rows, const tile_job& job, const product& of) {
+template <int V, std::size_t most, bool packed>
+KERNEL void rows_of_tile(std::size_t rows, const tile_job& job, const product& of) {
   switch (rows) {
   case 1:
-    return tile<1, V>(job, of);
+    return tile<1, V, packed>(job, of);
   case 2:
-    return tile<2, V>(job, of);
+    return tile<2, V, packed>(job, of);
   case 3:
-    return tile<(rows_max >= 3 ? 3 : 1), V>(job, of);
+    return tile<(most >= 3 ? 3 : 1), V, packed>(job, of);
   case 4:
-    return tile<(rows_max >= 4 ? 4 : 1), V>(job, of);
+    return tile<(most >= 4 ? 4 : 1), V, packed>(job, of);
   case 5:
-    return tile<(rows_max >= 5 ? 5 : 1), V>(job, of);
+    return tile<(most >= 5 ? 5 : 1), V, packed>(job, of);
   default:
-    return tile<(rows_max >= 6 ? 6 : 1), V>(job, of);
+    return tile<(most >= 6 ? 6 : 1), V, packed>(job, of);
   }
 }
 
-// All rows by one panel, which starts at `column` of c. Rows are dealt out evenly: 8 are 4 + 4 rather than 6 + 2.
+// How many of the rows that are left go together, at most `most`: 8 are 4 + 4 rather than 6 + 2.
+INLINE_KERNEL std::size_t even_share(std::size_t left, std::size_t most) {
+  if (left <= most) return left;
+  return left >= 2 * most ? most : (left + 1) / 2;
+}
+
+// All rows by one panel, which starts at `column` of c.
 KERNEL void panel_of(const product& of, std::size_t row, std::size_t row_end, std::size_t column, const float* b) {
   const std::size_t left = of.n - column;
   while (row < row_end) {
-    const std::size_t rows_left = row_end - row;
-    const std::size_t pieces = (rows_left + rows_max - 1) / rows_max;
-    const std::size_t rows = (rows_left + pieces - 1) / pieces;
+    const std::size_t rows = even_share(row_end - row, rows_max);
     const std::size_t columns = left < panel ? left : panel;
     const float* bias = of.bias_of_rows ? of.bias + row : of.bias + column;
-    const tile_job job{of.a + row * of.lda, of.lda, b, bias, of.c + row * of.ldc + column, of.ldc, of.k, columns};
+    const tile_job job{of.a + row * of.lda,          of.lda, b,    nullptr, bias,
+                       of.c + row * of.ldc + column, of.ldc, of.k, columns};
     if (left <= panel / 2)
-      rows_of_tile<panel / 2 / lanes>(rows, job, of);
+      rows_of_tile<panel / 2 / lanes, rows_max, true>(rows, job, of);
     else
-      rows_of_tile<panel / lanes>(rows, job, of);
+      rows_of_tile<panel / lanes, rows_max, true>(rows, job, of);
     row += rows;
   }
 }
 
 // Rows in blocks that stay in the nearest cache while the panels go by.
 KERNEL void multiply(const product& of) {
-  constexpr std::size_t block_cells = 32768;
+  constexpr std::size_t block_cells = 4096;
   const std::size_t fit = block_cells / (of.k == 0 ? 1 : of.k);
   const std::size_t block = fit < 4 * rows_max ? 4 * rows_max : fit / rows_max * rows_max;
   for (std::size_t row = 0; row < of.m; row += block) {
@@ -139,6 +161,40 @@ KERNEL void multiply(const product& of) {
 }
 
 // ---- convolutions ----
+
+// From left to right, in whole vectors: what one run writes beyond its end, the next one overwrites.
+INLINE_KERNEL float* put_zeros(float* to, std::size_t count) {
+  store(to, floats{});
+  if (count > lanes) // rare: the compiler makes a call of the loop
+    for (std::size_t i = lanes; i < count; i += lanes) store(to + i, floats{});
+  return to + count;
+}
+
+// A run that reads or writes beyond `from_end` or `to_end` when it is copied in whole vectors is copied cell by cell.
+INLINE_KERNEL void copy_run(const float* from, const float* from_end, float* to, const float* to_end,
+                            std::size_t count) {
+  const std::size_t whole = (count + lanes - 1) / lanes * lanes;
+  if (from + whole <= from_end && to + whole <= to_end)
+    for (std::size_t x = 0; x < count; x += lanes) store(to + x, load(from + x));
+  else
+    for (std::size_t x = 0; x < count; ++x) to[x] = from[x];
+}
+
+KERNEL void pad(const padding& given) {
+  const padding job = given; // what is stored could be part of the other one
+  const std::size_t width = job.row_cells();
+  const float* from = job.from;
+  const float* from_end = from + job.channels * job.rows * job.columns;
+  float* to = put_zeros(job.to, job.above * width + job.left);
+  const float* to_end = job.to + job.left + job.channels * job.channel_cells() + beyond;
+  for (std::size_t c = 0; c < job.channels; ++c) {
+    for (std::size_t y = 0; y < job.rows; ++y, from += job.columns) {
+      copy_run(from, from_end, to, to_end, job.columns);
+      to = put_zeros(to + job.columns, job.gap);
+    }
+    to = put_zeros(to, (job.below + (c + 1 < job.channels ? job.above : 0)) * width);
+  }
+}
 
 INLINE_KERNEL void copy_panel(const float* from, float* to) {
 #pragma GCC unroll 4
@@ -157,37 +213,21 @@ KERNEL void gather_tile(const convolution& job, const conv_tile& tile) {
   }
 }
 
-// Each row is copied in whole vectors: what they write beyond its end, the next row overwrites. The last one has none.
-KERNEL void copy_rows(const convolution& job, std::size_t stride) {
-  const conv_rows& by = job.by_rows;
-  for (std::size_t m = 0; m < job.sum.m; ++m)
-    for (std::size_t y = 0; y < by.rows; ++y) {
-      const float* from = by.memory + m * stride + y * by.row_cells;
-      float* to = job.sum.c + m * job.sum.ldc + y * by.columns;
-      if (m + 1 == job.sum.m && y + 1 == by.rows)
-        for (std::size_t x = 0; x < by.columns; ++x) to[x] = from[x];
-      else
-        for (std::size_t x = 0; x < by.columns; x += lanes) store(to + x, load(from + x));
-    }
-}
-
-KERNEL void convolve_rows(const convolution& job) {
-  product sum = job.sum;
-  sum.b = job.panel_memory;
-  sum.n = panel;
-  sum.ldc = job.tile_count * panel;
-  for (std::size_t i = 0; i < job.tile_count; ++i) {
-    const float* image = job.image + i * panel;
-    float* to = job.panel_memory;
-    for (std::size_t k = 0; k < sum.k; ++k, to += panel) copy_panel(image + job.filter[k], to);
-    sum.c = job.by_rows.memory + i * panel;
-    panel_of(sum, 0, sum.m, 0, sum.b);
+KERNEL void convolve_all(const convolution& job) {
+  constexpr std::size_t width = conv_vectors * lanes;
+  const product& of = job.sum;
+  for (std::size_t row = 0; row < of.m;) {
+    const std::size_t rows = even_share(of.m - row, conv_rows_max);
+    tile_job one{of.a + row * of.lda, of.lda, job.image, job.filter, of.bias + row,
+                 of.c + row * of.ldc, of.ldc, of.k,      width};
+    for (std::size_t i = 0; i < of.n; i += width, one.b += width, one.c += width)
+      rows_of_tile<conv_vectors, conv_rows_max, false>(rows, one, of);
+    row += rows;
   }
-  copy_rows(job, sum.ldc);
 }
 
 KERNEL void convolve(const convolution& job) {
-  if (job.by_rows.memory != nullptr) return convolve_rows(job);
+  if (job.tiles == nullptr) return convolve_all(job);
   product sum = job.sum;
   sum.b = job.panel_memory;
   for (std::size_t i = 0; i < job.tile_count; ++i) {
@@ -196,6 +236,125 @@ KERNEL void convolve(const convolution& job) {
     sum.c = job.sum.c + i * panel;
     panel_of(sum, 0, sum.m, 0, sum.b);
   }
+}
+
+KERNEL void cut(const cutting& job) {
+  const float* from_end = job.from + job.channels * job.channel_cells;
+  float* to = job.to;
+  const float* to_end = to + job.channels * job.rows * job.columns;
+  for (std::size_t c = 0; c < job.channels; ++c)
+    for (std::size_t y = 0; y < job.rows; ++y, to += job.columns)
+      copy_run(job.from + c * job.channel_cells + y * job.row_cells, from_end, to, to_end, job.columns);
+}
+
+// ---- pools ----
+
+template <bool sums> INLINE_KERNEL floats combined(floats a, floats b) { return sums ? a + b : b > a ? b : a; }
+template <bool sums> INLINE_KERNEL float combined(float a, float b) { return sums ? a + b : b > a ? b : a; }
+
+// The first, third, ... of the numbers of two vectors, or the second, fourth, ...; within halves of vectors, which is
+// one instruction, and in_order() makes up for.
+template <class F> INLINE_KERNEL F first_of_pairs(F a, F b) {
+  if constexpr (sizeof(F) == 16)
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+  else
+    return __builtin_shufflevector(a, b, 0, 2, 8, 10, 4, 6, 12, 14);
+}
+template <class F> INLINE_KERNEL F second_of_pairs(F a, F b) {
+  if constexpr (sizeof(F) == 16)
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+  else
+    return __builtin_shufflevector(a, b, 1, 3, 9, 11, 5, 7, 13, 15);
+}
+template <class F> INLINE_KERNEL F in_order(F x) {
+  if constexpr (sizeof(F) == 16)
+    return x;
+  else
+    return __builtin_shufflevector(x, x, 0, 1, 4, 5, 2, 3, 6, 7);
+}
+
+// The rows of a window, cell by cell.
+template <bool sums> INLINE_KERNEL void combine_rows(const pooling& job, const float* first) {
+  const std::size_t step = job.apart_down * job.row_cells;
+  std::size_t x = 0;
+  for (; x + lanes <= job.columns; x += lanes) {
+    floats all = load(first + x);
+    for (std::size_t k = 1; k < job.size_down; ++k) all = combined<sums>(all, load(first + k * step + x));
+    store(job.memory + x, all);
+  }
+  for (; x < job.columns; ++x) {
+    float all = first[x];
+    for (std::size_t k = 1; k < job.size_down; ++k) all = combined<sums>(all, first[k * step + x]);
+    job.memory[x] = all;
+  }
+}
+
+template <bool sums> INLINE_KERNEL void combine_columns(const pooling& job, float* to, const float* end) {
+  const std::size_t step = job.step_across;
+  std::size_t x = 0;
+  for (; step == 1 && x < job.columns_out && to + x + lanes <= end; x += lanes) {
+    floats all = load(job.memory + x);
+    for (std::size_t k = 1; k < job.size_across; ++k)
+      all = combined<sums>(all, load(job.memory + x + k * job.apart_across));
+    store(to + x, all);
+  }
+  for (; step == 2 && x < job.columns_out && to + x + lanes <= end; x += lanes) {
+    const float* cells = job.memory + 2 * x;
+    floats all = first_of_pairs(load(cells), load(cells + lanes));
+    for (std::size_t k = 1; k < job.size_across; ++k) {
+      cells += job.apart_across;
+      all = combined<sums>(all, first_of_pairs(load(cells), load(cells + lanes)));
+    }
+    store(to + x, in_order(all));
+  }
+  for (; x < job.columns_out; ++x) {
+    float all = job.memory[step * x];
+    for (std::size_t k = 1; k < job.size_across; ++k)
+      all = combined<sums>(all, job.memory[step * x + k * job.apart_across]);
+    to[x] = all;
+  }
+}
+
+// Windows of 2 by 2, side by side.
+template <bool sums>
+INLINE_KERNEL void combine_squares(const pooling& job, const float* first, const float* from_end, float* to,
+                                   const float* end) {
+  const float* second = first + job.apart_down * job.row_cells;
+  std::size_t x = 0;
+  for (; x < job.columns_out && to + x + lanes <= end && second + 2 * (x + lanes) <= from_end; x += lanes) {
+    const floats left = combined<sums>(load(first + 2 * x), load(second + 2 * x));
+    const floats right = combined<sums>(load(first + 2 * x + lanes), load(second + 2 * x + lanes));
+    store(to + x, in_order(combined<sums>(first_of_pairs(left, right), second_of_pairs(left, right))));
+  }
+  for (; x < job.columns_out; ++x)
+    to[x] = combined<sums>(combined<sums>(first[2 * x], second[2 * x]),
+                           combined<sums>(first[2 * x + 1], second[2 * x + 1]));
+}
+
+template <bool sums> KERNEL void pool_all(const pooling& given) {
+  const pooling job = given; // what is stored could be part of the other one
+  const bool squares = job.size_down == 2 && job.size_across == 2 && job.step_across == 2 && job.apart_across == 1;
+  const float* image = job.from;
+  const float* from_end = image + job.channels * job.channel_cells;
+  float* to = job.to;
+  const float* end = to + job.channels * job.rows_out * job.columns_out;
+  for (std::size_t c = 0; c < job.channels; ++c, image += job.channel_cells)
+    for (std::size_t y = 0; y < job.rows_out; ++y, to += job.columns_out) {
+      const float* first = image + y * job.step_down * job.row_cells;
+      if (squares) {
+        combine_squares<sums>(job, first, from_end, to, end);
+        continue;
+      }
+      combine_rows<sums>(job, first);
+      combine_columns<sums>(job, to, end);
+    }
+}
+
+KERNEL void pool(const pooling& job) {
+  if (job.sums)
+    pool_all<true>(job);
+  else
+    pool_all<false>(job);
 }
 
 // ---- curves ----
@@ -317,4 +476,6 @@ KERNEL void softmax(const float* from, float* to, std::size_t count, bool logari
 
 #undef INLINE_KERNEL
 
-constexpr table kernels_of(const char* name) { return {multiply, convolve, apply, softmax, name}; }
+constexpr table kernels_of(const char* name) {
+  return {multiply, pad, convolve, cut, pool, apply, softmax, name};
+}

@@ -1,22 +1,30 @@
-// Conv: for each image, 16 neighbouring results at a time; what their filters look at is put side by side and
-// multiplied by the weights, as a product of matrices (model/kernels). BatchNormalization, what is added or multiplied
-// by channel, and an activation that follow are taken in.
+// Conv: image by image, each padded first. Filters that move by one cell are multiplied where the cells lie, all over
+// the padded image (by rows); of the others, what 16 neighbouring results look at is put side by side first (tiles).
+// Both are the kernels' work. BatchNormalization, what is added or multiplied by channel, an activation and a MaxPool
+// that follow are taken in.
 #include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "model/operators/activation.hpp"
+#include "model/operators/pool.hpp"
 #include "model/operators/windows.hpp"
 
 namespace troupe::model {
 namespace {
 
+using kernels::beyond;
 using kernels::conv_tile;
 using kernels::panel;
 
 constexpr std::size_t filter_cells_max = std::size_t{1} << 20;
 constexpr std::size_t padded_cells_max = std::size_t{1} << 22;
+// Results that stay in the nearest cache until they are cut out or pooled.
+constexpr std::size_t near_cells = 4096;
+constexpr std::size_t line_cells = 16; // of a cache line
+
+constexpr std::size_t whole_lines(std::size_t cells) { return (cells + line_cells - 1) / line_cells * line_cells; }
 
 class convolution final : public operation {
 public:
@@ -28,23 +36,42 @@ public:
 private:
   void plan_tiles();
   bool rows_are_cheaper() const;
-  void pad(const float* image, float* padded) const;
-  std::size_t padded_width() const { return how_.across.before + how_.across.input + how_.across.after; }
-  std::size_t padded_height() const { return how_.down.before + how_.down.input + how_.down.after; }
-  // Of all cells of the padded image from the first result's to the last one's.
-  std::size_t row_tiles() const {
-    return ((how_.down.output - 1) * padded_width() + how_.across.output + panel - 1) / panel;
+  bool by_rows() const { return tiles_.empty(); }
+  kernels::padding padding() const {
+    return {nullptr,
+            nullptr,
+            how_.channels,
+            how_.down.input,
+            how_.across.input,
+            how_.down.before,
+            how_.down.after,
+            how_.across.before,
+            std::max(how_.across.before, how_.across.after)};
   }
+  // From the first result's to the last one's, all over the padded image.
+  std::size_t cells_by_rows() const { return (how_.down.output - 1) * padding().row_cells() + how_.across.output; }
   std::size_t filter_cells() const { return filter_.size(); }
+  // Where the results of a channel are before they are cut out, or pooled.
+  std::size_t result_row() const { return by_rows() ? padding().row_cells() : how_.across.output; }
+  std::size_t result_channel() const { return whole_lines((by_rows() ? cells_by_rows() : how_.pixels()) + beyond); }
+  // Channels of the result that are computed at once: all of a group where cells are put side by side for them.
+  std::size_t channels_at_once() const {
+    const std::size_t of_group = outputs_ / groups_;
+    const std::size_t fit = near_cells / result_channel() / 4 * 4;
+    return by_rows() ? std::min(of_group, std::max<std::size_t>(fit, 4)) : of_group;
+  }
+  bool directly() const { return !by_rows() && pool_ == nullptr; } // into the output
+  void one_group(kernels::convolution& job, std::size_t group, float* to) const;
 
   sliding how_;
   std::size_t groups_, outputs_;
   std::vector<float> weights_; // outputs x filter_cells
   std::vector<float> bias_;
   std::vector<std::uint32_t> filter_; // where a filter looks, from its first cell
-  std::vector<conv_tile> tiles_;      // empty: by rows (kernels::conv_rows)
+  std::vector<conv_tile> tiles_;
   activation then_;
   bool activated_ = false;
+  std::shared_ptr<const pool_within> pool_; // behind the activation; nullptr: none
 };
 
 convolution::convolution(sliding how, std::size_t groups, std::size_t outputs, std::vector<float> weights,
@@ -54,11 +81,12 @@ convolution::convolution(sliding how, std::size_t groups, std::size_t outputs, s
     , outputs_(outputs)
     , weights_(std::move(weights))
     , bias_(std::move(bias)) {
+  const kernels::padding padded = padding();
   for (std::size_t c = 0; c < how_.channels / groups_; ++c)
     for (std::size_t y = 0; y < how_.down.size; ++y)
       for (std::size_t x = 0; x < how_.across.size; ++x)
-        filter_.push_back(static_cast<std::uint32_t>((c * padded_height() + y * how_.down.dilation) * padded_width() +
-                                                     x * how_.across.dilation));
+        filter_.push_back(static_cast<std::uint32_t>(
+            c * padded.channel_cells() + y * how_.down.dilation * padded.row_cells() + x * how_.across.dilation));
   plan_tiles();
 }
 
@@ -67,7 +95,7 @@ void convolution::plan_tiles() {
   const auto begin_of = [&](std::size_t pixel) {
     const std::size_t y = pixel / how_.across.output * how_.down.stride;
     const std::size_t x = pixel % how_.across.output * how_.across.stride;
-    return static_cast<std::uint32_t>(y * padded_width() + x);
+    return static_cast<std::uint32_t>(y * padding().row_cells() + x);
   };
   for (std::size_t first = 0; first < pixels; first += panel) {
     conv_tile tile;
@@ -93,60 +121,74 @@ bool convolution::rows_are_cheaper() const {
   const std::size_t rows = outputs_ / groups_;
   std::size_t by_tiles = 0;
   for (const conv_tile& tile : tiles_) by_tiles += rows + 2 * (tile.runs == 0 ? panel : tile.runs);
-  return row_tiles() * (rows + 2) < by_tiles;
-}
-
-void convolution::pad(const float* image, float* padded) const {
-  for (std::size_t c = 0; c < how_.channels; ++c) {
-    padded = std::fill_n(padded, how_.down.before * padded_width(), 0.0F);
-    for (std::size_t y = 0; y < how_.down.input; ++y, image += how_.across.input) {
-      padded = std::fill_n(padded, how_.across.before, 0.0F);
-      padded = std::copy_n(image, how_.across.input, padded);
-      padded = std::fill_n(padded, how_.across.after, 0.0F);
-    }
-    padded = std::fill_n(padded, how_.down.after * padded_width(), 0.0F);
-  }
-  std::fill_n(padded, panel, 0.0F);
+  return (cells_by_rows() + panel - 1) / panel * rows < by_tiles;
 }
 
 void convolution::run(std::span<const cells_in> in, std::span<const cells_out> out) const {
   // Scratch of a thread that scores: it grows to the largest convolution, and the operation itself stays immutable.
   thread_local std::vector<float> memory;
-  const std::size_t image_cells = how_.channels * padded_height() * padded_width() + panel;
-  const std::size_t of_group = outputs_ / groups_;
-  const std::size_t panel_cells = (filter_cells() + 1) * panel;
-  const std::size_t needed = image_cells + panel_cells + (tiles_.empty() ? (of_group * row_tiles() + 1) * panel : 0);
+  kernels::padding padding = this->padding();
+  const std::size_t image_cells = whole_lines(padding.left + how_.channels * padding.channel_cells() + beyond);
+  const std::size_t panel_cells = by_rows() ? 0 : (filter_cells() + 1) * panel;
+  const std::size_t result_cells = directly() ? 0 : channels_at_once() * result_channel();
+  const std::size_t needed = image_cells + panel_cells + result_cells + line_cells;
   if (memory.size() < needed) memory.resize(needed);
+  padding.to = reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(memory.data()) + 63) / 64 * 64);
   kernels::convolution job;
-  job.tiles = tiles_.data();
-  job.tile_count = tiles_.empty() ? row_tiles() : tiles_.size();
-  if (tiles_.empty())
-    job.by_rows = {memory.data() + image_cells + panel_cells, how_.down.output, how_.across.output, padded_width()};
+  job.tiles = by_rows() ? nullptr : tiles_.data();
+  job.tile_count = tiles_.size();
   job.filter = filter_.data();
-  job.panel_memory = memory.data() + image_cells;
+  job.panel_memory = padding.to + image_cells;
   job.sum.lda = job.sum.k = filter_cells();
-  job.sum.ldc = how_.pixels();
-  job.sum.m = of_group;
+  job.sum.c = job.panel_memory + panel_cells;
+  job.sum.ldc = directly() ? how_.pixels() : result_channel();
+  job.sum.n = by_rows() ? cells_by_rows() : how_.pixels();
   job.sum.bias_of_rows = true;
   job.sum.low = then_.low;
   job.sum.high = then_.high;
   for (std::size_t i = 0; i < in[0].rows; ++i) {
-    pad(in[0].row<float>(i), memory.data());
-    float* to = out[0].row<float>(i);
+    padding.from = in[0].row<float>(i);
+    kernels::best().pad(padding);
     for (std::size_t g = 0; g < groups_; ++g) {
-      job.image = memory.data() + g * (how_.channels / groups_) * padded_height() * padded_width();
-      job.sum.a = weights_.data() + g * of_group * filter_cells();
-      job.sum.bias = bias_.data() + g * of_group;
-      job.sum.c = to + g * of_group * how_.pixels();
-      kernels::best().convolve(job);
+      job.image = padding.to + g * (how_.channels / groups_) * padding.channel_cells();
+      one_group(job, g, out[0].row<float>(i));
     }
-    if (!then_.is_clamp()) apply(then_, to, 1, outputs_ * how_.pixels(), outputs_ * how_.pixels());
+    if (!then_.is_clamp()) apply(then_, out[0].row<float>(i), 1, out[0].width, out[0].width);
+  }
+}
+
+void convolution::one_group(kernels::convolution& job, std::size_t group, float* to) const {
+  const std::size_t end = (group + 1) * (outputs_ / groups_);
+  const std::size_t pixels = pool_ == nullptr ? how_.pixels() : pool_->how().pixels();
+  std::size_t channel = group * (outputs_ / groups_);
+  for (; channel < end; channel += job.sum.m) {
+    job.sum.m = std::min(channels_at_once(), end - channel);
+    job.sum.a = weights_.data() + channel * filter_cells();
+    job.sum.bias = bias_.data() + channel;
+    float* results = to + channel * pixels;
+    if (directly()) job.sum.c = results;
+    kernels::best().convolve(job);
+    if (pool_ != nullptr)
+      pool_->run(job.sum.c, job.sum.m, result_row(), result_channel(), results);
+    else if (!directly())
+      kernels::best().cut(
+          {job.sum.c, results, job.sum.m, how_.down.output, how_.across.output, result_row(), result_channel()});
   }
 }
 
 std::unique_ptr<operation> convolution::fused_with(const operation& next) const {
-  if (activated_) return nullptr;
+  if (pool_ != nullptr) return nullptr;
   auto fused = std::make_unique<convolution>(*this);
+  // A curve is drawn behind the pool; one that does not rise everywhere would choose another cell there.
+  const auto* pool = dynamic_cast<const pool_within*>(&next);
+  if (pool != nullptr && pool->is_max() && then_.is_clamp()) {
+    const sliding& over = pool->how(); // of another image, if a Reshape is between the two
+    if (over.channels != outputs_ || over.down.input != how_.down.output || over.across.input != how_.across.output)
+      return nullptr;
+    fused->pool_ = std::make_shared<const pool_within>(*pool);
+    return fused;
+  }
+  if (activated_) return nullptr;
   if (const auto* step = dynamic_cast<const activation_step*>(&next)) {
     fused->then_ = step->how();
     fused->activated_ = true;

@@ -4,7 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "model/operators/windows.hpp"
+#include "model/kernels/kernels.hpp"
+#include "model/operators/pool.hpp"
 
 namespace troupe::model {
 namespace {
@@ -41,18 +42,16 @@ struct sum {
   static float with(float a, float b) { return a + b; }
 };
 
-template <class F> class pool final : public operation {
+// Windows that padding cuts off differ from each other: cell by cell.
+template <class F> class pool_at_edges final : public operation {
 public:
   /// `divisors`: of each result; empty: none.
-  pool(sliding how, std::vector<float> divisors)
+  pool_at_edges(sliding how, std::vector<float> divisors)
       : how_(how)
       , down_(reaches_of(how.down))
       , across_(reaches_of(how.across))
       , factors_(std::move(divisors)) {
     for (float& divisor : factors_) divisor = 1 / divisor;
-    // Windows of the same size everywhere, as without padding, are looked through from the outside: cell k of all of
-    // a row's windows at once.
-    even_ = std::all_of(across_.begin(), across_.end(), [&](const reach& r) { return r.count == how_.across.size; });
   }
   void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
     for (std::size_t i = 0; i < in[0].rows; ++i) {
@@ -73,37 +72,23 @@ private:
       std::fill_n(to, across_.size(), F::first);
       for (std::size_t k = 0; k < rows.count; ++k) {
         const float* row = from + (rows.begin + k * how_.down.dilation) * how_.across.input;
-        if (even_)
-          even_row(row, to);
-        else
-          uneven_row(row, to);
+        for (std::size_t x = 0; x < across_.size(); ++x)
+          for (std::size_t i = 0; i < across_[x].count; ++i)
+            to[x] = F::with(to[x], row[across_[x].begin + i * how_.across.dilation]);
       }
       to += across_.size();
     }
-  }
-  void even_row(const float* row, float* to) const {
-    const std::size_t count = across_.size();
-    for (std::size_t k = 0; k < how_.across.size; ++k) {
-      const float* cell = row + k * how_.across.dilation;
-      if (how_.across.stride == 1)
-        for (std::size_t x = 0; x < count; ++x) to[x] = F::with(to[x], cell[x]);
-      else if (how_.across.stride == 2)
-        for (std::size_t x = 0; x < count; ++x) to[x] = F::with(to[x], cell[2 * x]);
-      else
-        for (std::size_t x = 0; x < count; ++x) to[x] = F::with(to[x], cell[how_.across.stride * x]);
-    }
-  }
-  void uneven_row(const float* row, float* to) const {
-    for (std::size_t x = 0; x < across_.size(); ++x)
-      for (std::size_t k = 0; k < across_[x].count; ++k)
-        to[x] = F::with(to[x], row[across_[x].begin + k * how_.across.dilation]);
   }
 
   sliding how_;
   std::vector<reach> down_, across_;
   std::vector<float> factors_;
-  bool even_ = false;
 };
+
+bool whole(const window& one) {
+  const auto reaches = reaches_of(one);
+  return std::all_of(reaches.begin(), reaches.end(), [&](const reach& r) { return r.count == one.size; });
+}
 
 struct pool_shape {
   operand from;
@@ -143,11 +128,37 @@ result<pool_shape> read_global(attribute_reader& node, node_inputs inputs) {
 
 template <class F>
 result<built_node> build(const attribute_reader& node, pool_shape from, std::vector<float> divisors) {
-  auto op = std::make_unique<pool<F>>(from.how, std::move(divisors));
+  std::unique_ptr<operation> op;
+  if (whole(from.how.down) && whole(from.how.across))
+    op = std::make_unique<pool_within>(from.how, std::is_same_v<F, best> ? pool_within::takes::largest
+                                                                         : pool_within::takes::mean);
+  else
+    op = std::make_unique<pool_at_edges<F>>(from.how, std::move(divisors));
   return deliver(node, std::move(op), {&from.from, 1}, plain(element::f32, std::move(from.dims)));
 }
 
 } // namespace
+
+void pool_within::run(std::span<const cells_in> in, std::span<const cells_out> out) const {
+  for (std::size_t i = 0; i < in[0].rows; ++i)
+    run(in[0].row<float>(i), how_.channels, how_.across.input, how_.down.input * how_.across.input,
+        out[0].row<float>(i));
+}
+
+void pool_within::run(const float* from, std::size_t channels, std::size_t row_cells, std::size_t channel_cells,
+                      float* to) const {
+  // Scratch of a thread that scores.
+  thread_local std::vector<float> memory;
+  const window& down = how_.down;
+  const window& across = how_.across;
+  if (memory.size() < across.input + kernels::beyond) memory.resize(across.input + kernels::beyond);
+  kernels::best().pool({from, to, memory.data(), channels, across.input, row_cells, channel_cells, down.output,
+                        across.output, down.size, across.size, down.stride, across.stride, down.dilation,
+                        across.dilation, !is_max()});
+  if (is_max()) return;
+  const float factor = 1 / static_cast<float>(down.size * across.size);
+  for (std::size_t k = 0; k < channels * how_.pixels(); ++k) to[k] *= factor;
+}
 
 result<built_node> build_max_pool(attribute_reader& node, node_inputs inputs) {
   auto from = read_pool(node, inputs);
@@ -184,8 +195,7 @@ result<built_node> build_global_max_pool(attribute_reader& node, node_inputs inp
 result<built_node> build_global_average_pool(attribute_reader& node, node_inputs inputs) {
   auto from = read_global(node, inputs);
   if (!from) return tl::make_unexpected(from.error());
-  const auto cells = static_cast<float>(from->how.down.size * from->how.across.size);
-  return build<sum>(node, std::move(*from), {cells});
+  return build<sum>(node, std::move(*from), {});
 }
 
 } // namespace troupe::model

@@ -77,6 +77,35 @@ BOOST_AUTO_TEST_CASE(compile__two_products_without_a_bend__one_product) {
   BOOST_TEST(loaded->graph->numbers(scratch, 0)[1] == -28.0F);
 }
 
+// Conv, Relu, a pool of 2 x 2 with the given padding at each side, on an image of 4 x 4.
+onnx::ModelProto with_pool(const std::string& kind, std::int64_t padding) {
+  onnx::ModelProto model = empty_model();
+  add_input(model, "X", 16);
+  add_output(model, "Y");
+  auto* shape = model.mutable_graph()->add_initializer();
+  shape->set_name("shape");
+  shape->set_data_type(onnx::TensorProto::INT64);
+  shape->add_dims(4);
+  for (const std::int64_t size : {-1, 1, 4, 4}) shape->add_int64_data(size);
+  add_constant(model, "W", {1, 1, 1, 1}, {2});
+  add(model, "Reshape", {"X", "shape"}, "A");
+  add(model, "Conv", {"A", "W"}, "B");
+  add(model, "Relu", {"B"}, "C");
+  auto& pool = add_node(model, kind, {"C"}, {"D"}, "");
+  add_ints(pool, "kernel_shape", {2, 2});
+  add_ints(pool, "strides", {2, 2});
+  add_ints(pool, "pads", std::vector<std::int64_t>(4, padding));
+  add(model, "Flatten", {"D"}, "Y");
+  return model;
+}
+
+BOOST_AUTO_TEST_CASE(compile__convolution_activation_largest_of_windows__one_step) {
+  BOOST_TEST(steps_of(with_pool("MaxPool", 0)) == (names{"Conv + Relu + MaxPool"}), boost::test_tools::per_element());
+  BOOST_TEST(steps_of(with_pool("MaxPool", 1)) == (names{"Conv + Relu", "MaxPool"}), boost::test_tools::per_element());
+  BOOST_TEST(steps_of(with_pool("AveragePool", 0)) == (names{"Conv + Relu", "AveragePool"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(compile__products_with_a_bend_between__two_steps) {
   auto model = with_matrix();
   add(model, "MatMul", {"X", "W"}, "A");

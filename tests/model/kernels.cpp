@@ -1,6 +1,7 @@
 // The kernels of every instruction set that this processor has, against loops in double.
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -68,6 +69,98 @@ void check_product(const kernels::table& on, std::size_t m, std::size_t k, std::
   BOOST_TEST(untouched, on.name << " wrote beside the result");
 }
 
+// An image whose rows and channels are apart, as pools and cuts take it.
+struct image {
+  std::size_t channels, rows, columns, row_cells, channel_cells;
+  std::vector<float> cells;
+  image(std::size_t c, std::size_t y, std::size_t x, std::size_t gap, unsigned seed)
+      : channels(c)
+      , rows(y)
+      , columns(x)
+      , row_cells(x + gap)
+      , channel_cells(y * (x + gap) + 2 * gap)
+      , cells(random_numbers(c * channel_cells, 1, seed)) {}
+  float at(std::size_t c, std::size_t y, std::size_t x) const { return cells[c * channel_cells + y * row_cells + x]; }
+};
+
+constexpr std::size_t guarded = 40; // cells behind a result, which must stay as they are
+
+bool untouched(const std::vector<float>& cells) {
+  return std::all_of(cells.end() - guarded, cells.end(), [](float x) { return x == 77; });
+}
+
+void check_pool(const kernels::table& on, const image& from, std::size_t size, std::size_t step, std::size_t apart,
+                bool sums) {
+  const std::size_t extent = (size - 1) * apart + 1;
+  if (extent > from.rows || extent > from.columns) return;
+  const std::size_t down = (from.rows - extent) / step + 1;
+  const std::size_t across = (from.columns - extent) / step + 1;
+  std::vector<float> memory(from.columns + kernels::beyond);
+  std::vector<float> to(from.channels * down * across + guarded, 77);
+  on.pool({from.cells.data(), to.data(), memory.data(), from.channels, from.columns, from.row_cells, from.channel_cells,
+           down, across, size, size, step, step, apart, apart, sums});
+  double worst = 0;
+  for (std::size_t i = 0; i < from.channels * down * across; ++i) {
+    const std::size_t c = i / (down * across), y = i / across % down * step, x = i % across * step;
+    double sum = 0, largest = -1e9;
+    for (std::size_t k = 0; k < size * size; ++k) {
+      const auto cell = static_cast<double>(from.at(c, y + k / size * apart, x + k % size * apart));
+      sum += cell;
+      largest = std::max(largest, cell);
+    }
+    worst = std::max(worst, std::abs(static_cast<double>(to[i]) - (sums ? sum : largest)));
+  }
+  BOOST_TEST(worst < 1e-5, on.name << " " << from.columns << " columns, windows of " << size << " by " << step);
+  BOOST_TEST(untouched(to), on.name << " wrote beside the result");
+}
+
+// A filter of 3 x 3 with padding all around, on every cell of the padded image, and cut out.
+void check_convolution(const kernels::table& on, std::size_t channels, std::size_t rows, std::size_t columns,
+                       std::size_t outputs) {
+  const image from(channels, rows, columns, 0, 5);
+  kernels::padding padding{from.cells.data(), nullptr, channels, rows, columns, 1, 1, 1, 1};
+  std::vector<float> padded(1 + channels * padding.channel_cells() + kernels::beyond, 77);
+  padding.to = padded.data();
+  on.pad(padding);
+  std::vector<std::uint32_t> filter;
+  for (std::size_t k = 0; k < channels * 9; ++k)
+    filter.push_back(
+        static_cast<std::uint32_t>(k / 9 * padding.channel_cells() + k / 3 % 3 * padding.row_cells() + k % 3));
+  const auto weights = random_numbers(outputs * filter.size(), 1, 6);
+  const auto bias = random_numbers(outputs, 1, 7);
+  kernels::convolution job;
+  job.image = padded.data();
+  job.filter = filter.data();
+  job.sum.a = weights.data();
+  job.sum.lda = job.sum.k = filter.size();
+  job.sum.m = outputs;
+  job.sum.n = (rows - 1) * padding.row_cells() + columns;
+  job.sum.ldc = job.sum.n + kernels::beyond;
+  job.sum.bias = bias.data();
+  job.sum.bias_of_rows = true;
+  job.sum.low = 0;
+  job.sum.high = infinity;
+  std::vector<float> results(outputs * job.sum.ldc);
+  job.sum.c = results.data();
+  on.convolve(job);
+  std::vector<float> to(outputs * rows * columns + guarded, 77);
+  on.cut({results.data(), to.data(), outputs, rows, columns, padding.row_cells(), job.sum.ldc});
+  double worst = 0;
+  for (std::size_t i = 0; i < outputs * rows * columns; ++i) {
+    const std::size_t o = i / (rows * columns), y = i / columns % rows, x = i % columns;
+    double sum = static_cast<double>(bias[o]);
+    for (std::size_t k = 0; k < filter.size(); ++k) {
+      const std::size_t above = y + k / 3 % 3, left = x + k % 3; // with the padding
+      if (above == 0 || above > rows || left == 0 || left > columns) continue;
+      sum += static_cast<double>(weights[o * filter.size() + k]) *
+             static_cast<double>(from.at(k / 9, above - 1, left - 1));
+    }
+    worst = std::max(worst, std::abs(std::max(sum, 0.0) - static_cast<double>(to[i])));
+  }
+  BOOST_TEST(worst < 2e-5, on.name << " " << channels << " x " << rows << " x " << columns << ": " << worst);
+  BOOST_TEST(untouched(to), on.name << " wrote beside the result");
+}
+
 // The worst difference in units of the last place, for results that are not tiny.
 template <class F> double worst_of(const kernels::table& on, curve kind, float from, float to, const F& f) {
   double worst = 0;
@@ -93,6 +186,27 @@ BOOST_AUTO_TEST_CASE(multiply__any_shape__as_a_loop) {
       for (const std::size_t k : {0U, 1U, 2U, 3U, 4U, 5U, 17U})
         for (const std::size_t n : {1U, 7U, 8U, 9U, 15U, 16U, 17U, 24U, 25U, 50U}) check_product(*on, m, k, n);
   for (const auto* on : tables()) check_product(*on, 70, 900, 33); // several blocks of rows
+}
+
+BOOST_AUTO_TEST_CASE(convolve__any_image__as_a_loop) {
+  for (const auto* on : tables())
+    for (const std::size_t columns : {1U, 2U, 7U, 8U, 14U, 28U})
+      for (const std::size_t outputs : {1U, 2U, 3U, 4U, 5U, 8U}) {
+        check_convolution(*on, 1, 5, columns, outputs);
+        check_convolution(*on, 3, 1, columns, outputs);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(pool__any_window__as_a_loop) {
+  for (const auto* on : tables())
+    for (const std::size_t columns : {2U, 5U, 8U, 14U, 16U, 37U})
+      for (const std::size_t gap : {0U, 3U})
+        for (const std::size_t size : {1U, 2U, 3U})
+          for (const std::size_t step : {1U, 2U, 3U})
+            for (const bool sums : {false, true}) {
+              check_pool(*on, image(2, 6, columns, gap, 8), size, step, 1, sums);
+              check_pool(*on, image(1, 5, columns, gap, 9), size, step, 2, sums);
+            }
 }
 
 BOOST_AUTO_TEST_CASE(apply__curves__to_the_last_bits) {

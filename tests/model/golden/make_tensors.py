@@ -371,8 +371,48 @@ def images():
                           "b": weights(6), "U": weights(5, 24), "u": weights(5)})
 
 
+def odd_images():
+    """Sizes that the vectors of the kernels do not divide, and convolutions with what they take in."""
+    def conv(name, x, w, then=(), **attributes):
+        nodes = [node("Conv", "X W B", "0", **attributes)]
+        for kind, how in then:
+            nodes.append(node(kind, str(len(nodes) - 1), str(len(nodes)), **how))
+        case("Conv " + name, nodes, {"X": rows(*x, low=-0.5, high=0.5)}, {"W": weights(*w), "B": weights(w[0])})
+
+    conv("narrow", (2, 9, 2), (3, 2, 2, 2), pads=[1, 0, 1, 0])
+    conv("narrow pads", (2, 9, 2), (5, 2, 3, 3), pads=[1, 1, 1, 1])
+    conv("to one", (3, 3, 3), (5, 3, 3, 3))
+    conv("more before", (1, 4, 26), (5, 1, 3, 3), pads=[2, 2, 0, 0])
+    conv("more behind", (1, 4, 26), (5, 1, 3, 3), pads=[0, 0, 2, 2])
+    conv("dilations pads", (2, 7, 13), (3, 2, 3, 3), dilations=[2, 3], pads=[2, 3, 2, 3])
+    relu, sigmoid, halves = ("Relu", {}), ("Sigmoid", {}), {"kernel_shape": [2, 2], "strides": [2, 2]}
+    conv("Relu MaxPool", (1, 8, 28), (8, 1, 3, 3), [relu, ("MaxPool", halves)], pads=[1, 1, 1, 1])
+    conv("MaxPool Relu", (1, 7, 14), (6, 1, 3, 3), [("MaxPool", halves), relu], pads=[1, 1, 1, 1])
+    conv("MaxPool Sigmoid", (1, 6, 14), (7, 1, 3, 3), [("MaxPool", halves), sigmoid])
+    conv("Sigmoid MaxPool", (1, 6, 14), (7, 1, 3, 3), [sigmoid, ("MaxPool", halves)])
+    conv("Relu AveragePool", (1, 7, 14), (3, 1, 3, 3), [relu, ("AveragePool", halves)])
+    conv("Relu MaxPool pads", (1, 7, 14), (3, 1, 3, 3), [relu, ("MaxPool", {**halves, "pads": [1, 1, 1, 1]})])
+    conv("strides MaxPool", (1, 13, 17), (5, 1, 3, 3), [relu, ("MaxPool", halves)], strides=[2, 2])
+    conv("groups MaxPool", (4, 9, 9), (6, 2, 3, 3), [relu, ("MaxPool", {"kernel_shape": [3, 2]})], group=2)
+    conv("GlobalMaxPool", (2, 5, 9), (5, 2, 3, 3), [("GlobalMaxPool", {})])
+    conv("1d MaxPool", (2, 40), (3, 2, 5), [relu, ("MaxPool", {"kernel_shape": [2], "strides": [2]})])
+    case("Conv Reshape MaxPool",
+         [node("Conv", "X W", "A"), node("Reshape", "A s", "B"), node("MaxPool", "B", **halves)],
+         {"X": rows(1, 4, 6)}, {"W": weights(2, 1, 1, 1), "s": ints(-1, 2, 2, 12)})
+    for kind in "MaxPool AveragePool".split():
+        def pool(name, x, **attributes):
+            case(f"{kind} {name}", node(kind, "X", **attributes), {"X": rows(*x)})
+        pool("wide", (2, 4, 37), **halves)
+        pool("3x3 stride 2", (2, 5, 39), kernel_shape=[3, 3], strides=[2, 2])
+        pool("narrow", (3, 6, 2), **halves)
+        pool("wide stride 1", (2, 5, 21), kernel_shape=[2, 3])
+    for columns in (1, 7, 8, 9, 16, 21):
+        case(f"Softmax {columns}", node("Softmax", "X"), {"X": rows(columns)})
+        case(f"LogSoftmax {columns}", node("LogSoftmax", "X"), {"X": rows(columns)})
+
+
 def main():
-    for make in (unary, binary, products, shapes, reductions, images):
+    for make in (unary, binary, products, shapes, reductions, images, odd_images):
         make()
     names = [line["name"] for line in LINES]
     assert len(set(names)) == len(names)
