@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/assert.hpp"
+#include "model/kernels/kernels.hpp"
 
 namespace troupe::model {
 namespace {
@@ -58,6 +59,12 @@ template <class T> void convert(const double* numbers, std::size_t stride, std::
     T* out = to.row<T>(i);
     for (std::size_t k = 0; k < to.width; ++k) out[k] = static_cast<T>(from[k]);
   }
+}
+
+void narrow(const double* numbers, std::size_t stride, std::size_t begin, const cells_out& to) {
+  const auto copy = kernels::best().narrow;
+  if (stride == to.width && to.stride == to.width) return copy(numbers, to.row<float>(0), to.rows * to.width);
+  for (std::size_t i = 0; i < to.rows; ++i) copy(numbers + i * stride + begin, to.row<float>(i), to.width);
 }
 
 } // namespace
@@ -147,7 +154,7 @@ void evaluator::load(const double* numbers, const std::string_view* texts, std::
     const cells_out to = at<std::byte>({slot, 0, slots_[slot].width}, rows, memory);
     switch (to.type) {
     case element::f32:
-      convert<float>(numbers, number_columns_, begin, to);
+      narrow(numbers, number_columns_, begin, to);
       break;
     case element::f64:
       convert<double>(numbers, number_columns_, begin, to);

@@ -94,6 +94,7 @@ struct table {
   void (*apply)(curve, float slope, const float* from, float* to, std::size_t count);
   /// Softmax, or its logarithm, of `count` numbers; `to` may be `from`.
   void (*softmax)(const float* from, float* to, std::size_t count, bool logarithm);
+  void (*narrow)(const double* from, float* to, std::size_t count);
   const char* name; ///< "AVX2", "SSE2"
 };
 

@@ -445,37 +445,79 @@ KERNEL void apply(curve kind, float slope, const float* from, float* to, std::si
   }
 }
 
-KERNEL void softmax(const float* from, float* to, std::size_t count, bool logarithm) {
-  float largest = from[0];
-  for (std::size_t i = 1; i < count; ++i) largest = from[i] > largest ? from[i] : largest;
-  const floats shift = all(largest);
+INLINE_KERNEL floats larger(floats a, floats b) { return b > a ? b : a; }
+
+// Lane i's number in lane i ^ `bits`.
+template <int bits, class F> INLINE_KERNEL F exchanged(F x) {
+  if constexpr (sizeof(F) == 16)
+    return __builtin_shufflevector(x, x, 0 ^ bits, 1 ^ bits, 2 ^ bits, 3 ^ bits);
+  else
+    return __builtin_shufflevector(x, x, 0 ^ bits, 1 ^ bits, 2 ^ bits, 3 ^ bits, 4 ^ bits, 5 ^ bits, 6 ^ bits,
+                                   7 ^ bits);
+}
+
+// In every lane.
+template <class F> INLINE_KERNEL F largest_of(F x) {
+  if constexpr (sizeof(F) == 32) x = larger(x, exchanged<4>(x));
+  x = larger(x, exchanged<2>(x));
+  return larger(x, exchanged<1>(x));
+}
+template <class F> INLINE_KERNEL F sum_of(F x) {
+  if constexpr (sizeof(F) == 32) x += exchanged<4>(x);
+  x += exchanged<2>(x);
+  return x + exchanged<1>(x);
+}
+
+// At least a vector of numbers. The last ones are a vector too, which overlaps the one before; it is read before that
+// one is written.
+KERNEL void softmax_of_many(const float* from, float* to, std::size_t count, bool logarithm) {
+  const std::size_t last_begin = count - lanes;
+  const floats last = load(from + last_begin);
+  floats largest = last;
+  for (std::size_t i = 0; i < last_begin; i += lanes) largest = larger(largest, load(from + i));
+  largest = largest_of(largest);
+  ints lane;
+#pragma GCC unroll 8
+  for (int i = 0; i < lanes; ++i) lane[i] = i;
   floats sums{};
-  std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const floats x = load(from + i) - shift;
+  for (std::size_t i = 0; i < count; i += lanes) {
+    const bool ends = i >= last_begin;
+    const floats x = (ends ? last : load(from + i)) - largest;
     const floats e = exponential(x);
-    sums += e;
-    store(to + i, logarithm ? x : e);
+    const auto done = static_cast<std::int32_t>(ends ? i - last_begin : 0); // lanes that the vector before had
+    sums += lane < done ? floats{} : e;
+    store(to + (ends ? last_begin : i), logarithm ? x : e);
   }
-  float sum = 0;
-  for (int lane = 0; lane < lanes; ++lane) sum += sums[lane];
-  if (i < count) {
-    float rest[lanes] = {};
-    for (std::size_t k = i; k < count; ++k) rest[k - i] = from[k] - largest;
-    float raised[lanes];
-    store(raised, exponential(load(rest)));
-    for (std::size_t k = i; k < count; ++k) {
-      sum += raised[k - i];
-      to[k] = logarithm ? rest[k - i] : raised[k - i];
-    }
-  }
-  const float subtracted = logarithm ? __builtin_logf(sum) : 0.0F;
-  const float factor = logarithm ? 1.0F : 1.0F / sum;
-  for (std::size_t k = 0; k < count; ++k) to[k] = to[k] * factor - subtracted;
+  const floats sum = sum_of(sums);
+  const floats subtracted = logarithm ? all(__builtin_logf(sum[0])) : floats{};
+  const floats factor = logarithm ? all(1.0F) : 1.0F / sum;
+  const floats last_of_to = load(to + last_begin);
+  for (std::size_t i = 0; i < last_begin; i += lanes) store(to + i, load(to + i) * factor - subtracted);
+  store(to + last_begin, last_of_to * factor - subtracted);
+}
+
+KERNEL void softmax(const float* from, float* to, std::size_t count, bool logarithm) {
+  if (count >= lanes) return softmax_of_many(from, to, count, logarithm);
+  float few[lanes];
+  for (std::size_t i = 0; i < lanes; ++i) few[i] = i < count ? from[i] : -__builtin_inff();
+  softmax_of_many(few, few, lanes, logarithm);
+  for (std::size_t i = 0; i < count; ++i) to[i] = few[i];
+}
+
+// ---- conversions ----
+
+KERNEL void narrow(const double* from, float* to, std::size_t count) {
+  using half_floats = float __attribute__((vector_size(lanes * 2), aligned(4), may_alias));
+  using doubles = double __attribute__((vector_size(lanes * 4), aligned(8), may_alias));
+  std::size_t i = 0;
+  for (; i + lanes / 2 <= count; i += lanes / 2)
+    *reinterpret_cast<half_floats*>(to + i) =
+        __builtin_convertvector(*reinterpret_cast<const doubles*>(from + i), half_floats);
+  for (; i < count; ++i) to[i] = static_cast<float>(from[i]);
 }
 
 #undef INLINE_KERNEL
 
 constexpr table kernels_of(const char* name) {
-  return {multiply, pad, convolve, cut, pool, apply, softmax, name};
+  return {multiply, pad, convolve, cut, pool, apply, softmax, narrow, name};
 }

@@ -209,6 +209,18 @@ BOOST_AUTO_TEST_CASE(pool__any_window__as_a_loop) {
             }
 }
 
+BOOST_AUTO_TEST_CASE(narrow__any_count__rounds_to_the_nearest) {
+  const std::vector<double> from{0.1, -0.1, 1e300, -1e-300, 16777217, 3, 1.0 / 3, 2, 7.7, std::nan(""), 1e-40};
+  for (const auto* on : tables())
+    for (std::size_t count = 0; count <= from.size(); ++count) {
+      std::vector<float> to(from.size() + 1, 77);
+      on->narrow(from.data(), to.data(), count);
+      for (std::size_t i = 0; i < count; ++i)
+        BOOST_TEST((to[i] == static_cast<float>(from[i]) || (std::isnan(from[i]) && std::isnan(to[i]))));
+      BOOST_TEST(to[count] == 77);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(apply__curves__to_the_last_bits) {
   for (const auto* on : tables()) {
     const auto exp = [](double x) { return std::exp(x); };
@@ -253,7 +265,7 @@ BOOST_AUTO_TEST_CASE(apply__odd_numbers__as_the_standard_library) {
 
 BOOST_AUTO_TEST_CASE(softmax__any_count__sums_to_one) {
   for (const auto* on : tables())
-    for (const std::size_t count : {1U, 2U, 7U, 8U, 9U, 20U}) {
+    for (const std::size_t count : {1U, 2U, 3U, 4U, 5U, 7U, 8U, 9U, 10U, 16U, 20U}) {
       const auto x = random_numbers(count, 30, 4);
       std::vector<float> y(count), logarithms(count);
       on->softmax(x.data(), y.data(), count, false);
@@ -265,6 +277,9 @@ BOOST_AUTO_TEST_CASE(softmax__any_count__sums_to_one) {
         BOOST_TEST(std::abs(static_cast<double>(y[i]) - right) < 1e-6 * right + 1e-12);
         BOOST_TEST(std::abs(static_cast<double>(logarithms[i]) - std::log(right)) < 1e-5);
       }
+      auto in_place = x;
+      on->softmax(in_place.data(), in_place.data(), count, false);
+      BOOST_TEST(in_place == y);
     }
 }
 
