@@ -53,21 +53,26 @@ TROUPE_INLINE void exp_of(packet& x) {
   x = sum * scale;
 }
 
-// Near 0 Taylor's series, whose rest is nothing there; else (1 - e) / (1 + e) with e = e^-2|x|, which has lost no
-// digits.
+// The quotient of two polynomials that Eigen and onnxruntime take too: off by at most 4e-7 of the result, which is
+// never beyond 1. NaN stays NaN.
 TROUPE_INLINE void tanh_of(packet& x) {
-  const packet size = x < 0.f ? -x : x;
-  packet e = size * -2.f;
-  exp_of(e);
-  const packet far = (1.f - e) / (1.f + e);
+  const packet end = packet{} + 9.f; // from where on it is 1 as a float
+  x = x > end ? end : x;
+  x = x < -end ? -end : x;
   const packet square = x * x;
-  packet near = square * (-1382.f / 155925) + 62.f / 2835;
-  near = near * square + -17.f / 315;
-  near = near * square + 2.f / 15;
-  near = near * square + -1.f / 3;
-  near = near * square * x + x;
-  const packet signed_far = x < 0.f ? -far : far;
-  x = size < 0.3f ? near : signed_far;
+  packet above = square * -2.76076847742355e-16f + 2.00018790482477e-13f;
+  above = above * square + -8.60467152213735e-11f;
+  above = above * square + 5.12229709037114e-08f;
+  above = above * square + 1.48572235717979e-05f;
+  above = above * square + 6.37261928875436e-04f;
+  above = above * square + 4.89352455891786e-03f;
+  packet below = square * 1.19825839466702e-06f + 1.18534705686654e-04f;
+  below = below * square + 2.26843463243900e-03f;
+  below = below * square + 4.89352518554385e-03f;
+  x = x * above / below;
+  const packet one = packet{} + 1.f;
+  x = x > one ? one : x;
+  x = x < -one ? -one : x;
 }
 
 template <bool distance> TROUPE_INLINE void add(packet& sum, float cell, const float* vectors) {

@@ -356,7 +356,8 @@ BOOST_AUTO_TEST_CASE(svm_tanh__is_exact_to_few_units) {
     svm_tanh(got, code);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double expected = std::tanh(static_cast<double>(x[i]));
-      BOOST_TEST(std::abs(static_cast<double>(got[i]) - expected) <= 3e-7 * std::abs(expected), x[i] << ": " << got[i]);
+      BOOST_TEST(std::abs(static_cast<double>(got[i]) - expected) <= 4e-7 * std::abs(expected), x[i] << ": " << got[i]);
+      BOOST_TEST(std::abs(got[i]) <= 1.f);
     }
     std::vector<float> odd{std::nanf("")};
     svm_tanh(odd, code);
