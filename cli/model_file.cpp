@@ -33,7 +33,7 @@ result<model_file> open_model(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
   if (!in) return fail(errc::not_found, fmt::format("{}: {}", path, std::strerror(errno)));
   const std::vector<char> content{std::istreambuf_iterator<char>{in}, {}};
-  auto loaded = model::load_onnx(content);
+  auto loaded = model::load_model(content);
   if (!loaded) return fail(loaded.error().code, path + ": " + loaded.error().message);
   return model_file{content.size(), *loaded};
 }

@@ -95,6 +95,8 @@ struct table {
   /// Softmax, or its logarithm, of `count` numbers; `to` may be `from`.
   void (*softmax)(const float* from, float* to, std::size_t count, bool logarithm);
   void (*narrow)(const double* from, float* to, std::size_t count);
+  /// to[2i] and to[2i + 1] become the logistic function of -scores[i] and of scores[i], rounded once.
+  void (*logistic_pairs)(const double* scores, float* to, std::size_t count);
   const char* name; ///< "AVX2", "SSE2"
 };
 

@@ -509,11 +509,55 @@ KERNEL void softmax(const float* from, float* to, std::size_t count, bool logari
 
 // ---- conversions ----
 
-KERNEL void narrow(const double* from, float* to, std::size_t count) {
-  using half_floats = float __attribute__((vector_size(lanes * 2), aligned(4), may_alias));
-  using doubles = double __attribute__((vector_size(lanes * 4), aligned(8), may_alias));
+constexpr int double_lanes = lanes / 2;
+using doubles = double __attribute__((vector_size(double_lanes * 8), aligned(8), may_alias));
+using longs = std::int64_t __attribute__((vector_size(double_lanes * 8)));
+
+// e^x for x <= 0, to 1e-12 of it: Cody and Waite's reduction and Taylor's series.
+INLINE_KERNEL doubles exponential_of_negative(doubles x) {
+  constexpr double magic = 6755399441055744.0; // 1.5 * 2^52: adding it leaves the nearest integer in the lowest bits
+  x = x < -700.0 ? doubles{} - 700.0 : x;
+  const doubles shifted = x * 1.4426950408889634 + magic;
+  const doubles n = shifted - magic;
+  const doubles r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
+  doubles p = r * (1.0 / 3628800) + 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  const longs power = (reinterpret_cast<longs>(shifted) - std::int64_t{0x4338000000000000} + 1023) << 52;
+  return p * reinterpret_cast<doubles>(power);
+}
+
+INLINE_KERNEL void put_logistic_pairs(doubles x, float* to, std::size_t count) {
+  const doubles e = exponential_of_negative(x < 0.0 ? x : -x);
+  const doubles large = 1.0 / (1.0 + e), small = e * large;
+  const doubles first = x < 0.0 ? large : small, second = x < 0.0 ? small : large;
+  for (std::size_t k = 0; k < count; ++k) {
+    to[2 * k] = static_cast<float>(first[k]);
+    to[2 * k + 1] = static_cast<float>(second[k]);
+  }
+}
+
+KERNEL void logistic_pairs(const double* scores, float* to, std::size_t count) {
   std::size_t i = 0;
-  for (; i + lanes / 2 <= count; i += lanes / 2)
+  for (; i + double_lanes <= count; i += double_lanes)
+    put_logistic_pairs(*reinterpret_cast<const doubles*>(scores + i), to + 2 * i, double_lanes);
+  if (i == count) return;
+  doubles rest{};
+  for (std::size_t k = i; k < count; ++k) rest[k - i] = scores[k];
+  put_logistic_pairs(rest, to + 2 * i, count - i);
+}
+
+KERNEL void narrow(const double* from, float* to, std::size_t count) {
+  using half_floats = float __attribute__((vector_size(double_lanes * 4), aligned(4), may_alias));
+  std::size_t i = 0;
+  for (; i + double_lanes <= count; i += double_lanes)
     *reinterpret_cast<half_floats*>(to + i) =
         __builtin_convertvector(*reinterpret_cast<const doubles*>(from + i), half_floats);
   for (; i < count; ++i) to[i] = static_cast<float>(from[i]);
@@ -522,5 +566,5 @@ KERNEL void narrow(const double* from, float* to, std::size_t count) {
 #undef INLINE_KERNEL
 
 constexpr table kernels_of(const char* name) {
-  return {multiply, pad, convolve, cut, pool, apply, softmax, narrow, name};
+  return {multiply, pad, convolve, cut, pool, apply, softmax, narrow, logistic_pairs, name};
 }

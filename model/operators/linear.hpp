@@ -2,6 +2,7 @@
 // What LinearClassifier and LinearRegressor share: row . weights + intercept, for several outputs. Sums are in double:
 // it costs nothing next to parsing and is nearer to scikit-learn, which computes in double, than float sums would be.
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -32,6 +33,13 @@ public:
       for (std::size_t k = 0; k < 4; ++k) sums[k] += static_cast<double>(x[i + k]) * w[i + k];
     for (; i < inputs_; ++i) sums[0] += static_cast<double>(x[i]) * w[i];
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
+  /// Whether there are two outputs, and the first is always the other one negated: how two classes are often written.
+  bool is_mirrored() const {
+    if (outputs() != 2 || intercepts_[0] != -intercepts_[1]) return false;
+    const auto second = weights_.begin() + static_cast<std::ptrdiff_t>(inputs_);
+    return std::equal(weights_.begin(), second, second, weights_.end(), [](double a, double b) { return a == -b; });
   }
 
   /// The map of rows that have been made (x - offset) * scale. REQUIRES: a number for each input.

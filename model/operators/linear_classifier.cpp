@@ -5,26 +5,31 @@
 
 #include <fmt/format.h>
 
+#include "model/kernels/kernels.hpp"
 #include "model/operators/linear.hpp"
 #include "model/operators/post_transform.hpp"
 
 namespace troupe::model {
 namespace {
 
-// One row of coefficients for two classes.
+// One row of coefficients for two classes, or two that are each other's negation.
 class one_row_classifier final : public linear_operation {
 public:
   one_row_classifier(linear_map map, bool logistic)
       : map_(std::move(map))
       , logistic_(logistic) {}
   void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
-    for (std::size_t i = 0; i < in[0].rows; ++i) {
-      const double score = map_.at(in[0].row<float>(i), 0);
-      *out[0].row<std::int64_t>(i) = score > 0;
-      float* numbers = out[1].row<float>(i);
-      numbers[0] = static_cast<float>(logistic_ ? logistic(-score) : 1.0 - score);
-      numbers[1] = static_cast<float>(logistic_ ? logistic(score) : score);
+    // Scratch of a thread that scores: sized once, and the operation itself stays immutable.
+    thread_local std::vector<double> scores;
+    scores.resize(in[0].rows);
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      scores[i] = map_.at(in[0].row<float>(i), map_.outputs() - 1);
+      *out[0].row<std::int64_t>(i) = scores[i] > 0;
     }
+    if (logistic_)
+      put_logistic(scores, out[1]);
+    else
+      put_plain(scores, out[1]);
   }
 
   std::unique_ptr<operation> after_scaling(const std::vector<float>& offset,
@@ -33,6 +38,18 @@ public:
   }
 
 private:
+  static void put_plain(const std::vector<double>& scores, const cells_out& out) {
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      out.row<float>(i)[0] = static_cast<float>(1.0 - scores[i]);
+      out.row<float>(i)[1] = static_cast<float>(scores[i]);
+    }
+  }
+  static void put_logistic(const std::vector<double>& scores, const cells_out& out) {
+    const auto pairs = kernels::best().logistic_pairs;
+    if (out.stride == 2) return pairs(scores.data(), out.row<float>(0), scores.size());
+    for (std::size_t i = 0; i < scores.size(); ++i) pairs(&scores[i], out.row<float>(i), 1);
+  }
+
   linear_map map_;
   bool logistic_;
 };
@@ -97,8 +114,9 @@ result<built_node> build_linear_classifier(attribute_reader& node, node_inputs i
 
   built_node built;
   linear_map map{*weights, *intercepts, width};
-  if (rows == 1)
-    built.op = std::make_unique<one_row_classifier>(std::move(map), *how == post_transform::logistic);
+  const bool logistic = *how == post_transform::logistic;
+  if (rows == 1 || (logistic && map.is_mirrored()))
+    built.op = std::make_unique<one_row_classifier>(std::move(map), logistic);
   else
     built.op = std::make_unique<linear_classifier>(std::move(map), *how);
   built.outputs.push_back(label_of(*classes));

@@ -221,6 +221,23 @@ BOOST_AUTO_TEST_CASE(narrow__any_count__rounds_to_the_nearest) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(logistic_pairs__any_count__rounded_once) {
+  std::vector<double> scores{0, -0.0, 710, -710, 1e300, -1e300, 36.7, -36.7, std::nan("")};
+  for (int i = -400; i < 400; ++i) scores.push_back(i * 0.2503);
+  const auto logistic = [](double x) { return static_cast<float>(1 / (1 + std::exp(-x))); };
+  for (const auto* on : tables())
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{3}, std::size_t{6}, scores.size()}) {
+      std::vector<float> to(2 * scores.size() + 1, 77);
+      on->logistic_pairs(scores.data(), to.data(), count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const bool is_nan = std::isnan(scores[i]) && std::isnan(to[2 * i]) && std::isnan(to[2 * i + 1]);
+        const bool is_same = to[2 * i] == logistic(-scores[i]) && to[2 * i + 1] == logistic(scores[i]);
+        BOOST_TEST((is_nan || is_same), scores[i] << ": " << to[2 * i] << ", " << to[2 * i + 1]);
+      }
+      BOOST_TEST(to[2 * count] == 77);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(apply__curves__to_the_last_bits) {
   for (const auto* on : tables()) {
     const auto exp = [](double x) { return std::exp(x); };
