@@ -1,15 +1,21 @@
 #include "cli/command.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "config/load.hpp"
+#include "model/loaded_model.hpp"
 #include "model/text.hpp"
 
 namespace troupe::cli {
@@ -21,6 +27,20 @@ int failed(const std::string& why) {
 }
 
 int failed(const error& why) { return failed(why.message); }
+
+result<std::vector<char>> read_model_file(const std::string& path) {
+  std::error_code none;
+  const auto what = std::filesystem::status(path, none).type();
+  if (what != std::filesystem::file_type::regular && what != std::filesystem::file_type::not_found)
+    return fail(errc::invalid, path + " is no regular file");
+  const std::uintmax_t bytes = std::filesystem::file_size(path, none);
+  const model::load_limits limits;
+  if (!none && bytes > limits.file_bytes_max)
+    return fail(errc::invalid, fmt::format("{} has {} bytes, a model may have {}", path, bytes, limits.file_bytes_max));
+  std::ifstream in{path, std::ios::binary};
+  if (!in) return fail(errc::not_found, fmt::format("{}: {}", path, std::strerror(errno)));
+  return std::vector<char>(std::istreambuf_iterator<char>{in}, {});
+}
 
 result<void> check_plain(const std::string& name) {
   const auto plain = [](char c) { return c >= ' ' && c < 0x7F && c != '"' && c != '\\'; };

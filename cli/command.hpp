@@ -48,6 +48,9 @@ struct kafka_options {
   result<std::map<std::string, std::string>> properties() const;
 };
 
+/// The bytes of a model file. Fails where it can't be read, is no regular file, or is larger than any model may be.
+result<std::vector<char>> read_model_file(const std::string& path);
+
 /// Logs of a command that is not a node: warnings of libraries only, on stderr.
 void quiet_logging();
 /// True where stderr is a terminal: progress is shown only there.

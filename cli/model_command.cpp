@@ -147,12 +147,11 @@ int wait_until_live(admin_client& client, const options& opts, const model_refer
 int push(const options& opts) {
   for (const std::string& name : {opts.name, opts.alias})
     if (auto ok = check_plain(name); !ok) return failed(ok.error());
-  std::ifstream in{opts.file, std::ios::binary};
-  if (!in) return failed(fmt::format("{}: {}", opts.file, std::strerror(errno)));
-  std::vector<char> content{std::istreambuf_iterator<char>{in}, {}};
+  auto content = read_model_file(opts.file);
+  if (!content) return failed(content.error());
   auto client = admin_client::connect(opts.cluster);
   if (!client) return failed(client.error());
-  auto done = upload(**client, opts, content);
+  auto done = upload(**client, opts, *content);
   if (!done) return failed(opts.file + ": " + done.error().message);
   rapidjson::Document answer;
   answer.Parse(done->c_str());
@@ -265,7 +264,7 @@ void add_model_command(CLI::App& app, run_fn& chosen) {
     sub->add_flag("--no-wait", opts->no_wait, "Return once the change is recorded");
   };
   auto* push_sub = add("push", "Prove a model file, store it, and make it live on every node", push);
-  push_sub->add_option("file", opts->file, "ONNX file")->required();
+  push_sub->add_option("file", opts->file, "ONNX, XGBoost or LightGBM file")->required();
   push_sub->add_option("--name", opts->name, "Registered name")->required();
   push_sub->add_option("--features", opts->features, "Feature names, in the order of the model's inputs")
       ->delimiter(',');

@@ -18,6 +18,7 @@
 #include "cli/command.hpp"
 #include "model/binding.hpp"
 #include "model/loaded_model.hpp"
+#include "model/text.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -30,12 +31,11 @@ struct model_file {
 };
 
 result<model_file> open_model(const std::string& path) {
-  std::ifstream in{path, std::ios::binary};
-  if (!in) return fail(errc::not_found, fmt::format("{}: {}", path, std::strerror(errno)));
-  const std::vector<char> content{std::istreambuf_iterator<char>{in}, {}};
-  auto loaded = model::load_model(content);
+  auto content = read_model_file(path);
+  if (!content) return tl::make_unexpected(content.error());
+  auto loaded = model::load_model(*content);
   if (!loaded) return fail(loaded.error().code, path + ": " + loaded.error().message);
-  return model_file{content.size(), *loaded};
+  return model_file{content->size(), *loaded};
 }
 
 const char* word_of(model::task what) {
@@ -106,7 +106,7 @@ void print_features(const model::loaded_model& model) {
 
 void print_text(const model_file& file) {
   const model::loaded_model& model = *file.model;
-  fmt::print("model      {}, a {}\n", model.name_in_file.empty() ? "without a name" : model.name_in_file,
+  fmt::print("model      {}, a {}\n", model.name_in_file.empty() ? "without a name" : model::quoted(model.name_in_file),
              word_of(model.what));
   fmt::print("size       {} bytes\n", file.bytes);
   print_features(model);

@@ -30,12 +30,6 @@ struct options {
 constexpr std::size_t batch_rows = 1024;
 constexpr std::size_t read_bytes = 1 << 20;
 
-result<std::vector<char>> read_file(const std::string& path) {
-  std::ifstream in{path, std::ios::binary};
-  if (!in) return fail(errc::not_found, fmt::format("{}: {}", path, std::strerror(errno)));
-  return std::vector<char>(std::istreambuf_iterator<char>{in}, {});
-}
-
 using file_ptr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 result<file_ptr> open(const std::string& path, const char* mode, std::FILE* standard) {
@@ -156,12 +150,16 @@ template <class Reader> int score_file(line_scorer& scorer, Reader reader, std::
   std::vector<char> buffer(read_bytes);
   progress shown{in};
   while (auto got = std::fread(buffer.data(), 1, buffer.size(), in)) {
-    if (auto ok = reader.feed({buffer.data(), got}); !ok) return failed(ok.error());
+    if (auto ok = reader.feed({buffer.data(), got}); !ok) {
+      scorer.flush(); // the rows before it are good
+      return failed(ok.error());
+    }
     shown.show(scorer.rows, got);
   }
   if (std::ferror(in) != 0) return failed(fmt::format("can't read the rows: {}", std::strerror(errno)));
-  if (auto ok = reader.finish(); !ok) return failed(ok.error());
+  auto finished = reader.finish();
   scorer.flush();
+  if (!finished) return failed(finished.error());
   shown.end(scorer.rows);
   if (scorer.rejected > 0) fmt::print(stderr, "troupe: {} of {} rows were rejected\n", scorer.rejected, scorer.rows);
   return 0;
@@ -176,7 +174,7 @@ std::set<std::string> text_features(const model::loaded_model& model, const std:
 }
 
 int run(const options& opts) {
-  auto file = read_file(opts.model_file);
+  auto file = read_model_file(opts.model_file);
   if (!file) return failed(file.error());
   auto loaded = model::load_model(*file);
   if (!loaded) return failed(opts.model_file + ": " + loaded.error().message);
@@ -208,7 +206,7 @@ void add_score_command(CLI::App& app, run_fn& chosen) {
   auto* command =
       app.add_subcommand("score", "Score a file or stdin, JSON lines or CSV: no Kafka, no cluster, the same code");
   auto opts = std::make_shared<options>();
-  command->add_option("-m,--model", opts->model_file, "ONNX file")->required();
+  command->add_option("-m,--model", opts->model_file, "ONNX, XGBoost or LightGBM file")->required();
   command->add_option("-f,--file", opts->rows_file,
                       "Rows, one JSON object a line, or CSV where the name ends in .csv; stdin unless given");
   command->add_flag("--csv", opts->csv, "The rows are CSV with a header line");

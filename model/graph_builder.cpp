@@ -20,7 +20,7 @@ constexpr std::size_t total_width_max = 1u << 24; // cells of all values togethe
 // Elements of constants that nodes take into their operations, each time that one does, and of those that nodes make:
 // what a small file could otherwise multiply.
 constexpr std::size_t constants_max = 1u << 28;
-constexpr int nodes_max = 100'000;
+constexpr int nodes_max = 10'000; // the time that compiling takes grows with the square
 constexpr int dimensions_max = 8;
 
 struct known_value {

@@ -229,8 +229,12 @@ result<golden_rows> read_golden(const std::string& text) {
 
 result<model_metadata> read_metadata(const metadata_texts& texts) {
   model_metadata out;
-  for (const auto* text : {&texts.signature, &texts.feature_names, &texts.golden})
+  for (const auto* text : {&texts.format, &texts.signature, &texts.feature_names, &texts.golden, &texts.baseline})
     if (*text && check_utf8(**text) != utf8_state::valid) return fail(errc::invalid, "the metadata are not UTF-8");
+  if (texts.format && *texts.format != "1")
+    return fail(errc::unsupported, fmt::format("the metadata troupe.format are {}, this version reads 1; export the "
+                                               "model again, or use a newer Troupe",
+                                               quoted(*texts.format)));
   if (texts.signature)
     if (auto ok = read_signature(*texts.signature, out); !ok) return tl::make_unexpected(ok.error());
   if (texts.feature_names)

@@ -30,7 +30,7 @@ struct model_metadata {
 
 /// The text of the keys troupe.signature, feature_names and troupe.golden; absent ones are nullopt.
 struct metadata_texts {
-  std::optional<std::string> signature, feature_names, golden;
+  std::optional<std::string> format, signature, feature_names, golden, baseline;
 };
 
 /// Fails (errc::invalid), naming the key and what is wrong in it.

@@ -29,6 +29,18 @@ constexpr magic other_formats[] = {
     {"\x80\x03", "a Python pickle"},
     {"\x80\x04", "a Python pickle"},
     {"\x80\x05", "a Python pickle"},
+    {"ccopy_reg\n", "a Python pickle"},
+    {"csklearn.", "a Python pickle"},
+    {"cnumpy.", "a Python pickle"},
+    {"(dp", "a Python pickle"},
+    {"(lp", "a Python pickle"},
+    {"\x78\x01", "zlib data (joblib writes these)"},
+    {"\x78\x9C", "zlib data (joblib writes these)"},
+    {"\x78\xDA", "zlib data (joblib writes these)"},
+    {"BZh", "a bzip2 file"},
+    {"\xFD"
+     "7zXZ",
+     "an xz file"},
     {"PK\x03\x04", "a zip archive (PyTorch, Keras and NumPy write these)"},
     {"\x1F\x8B", "a gzip file"},
     {"7z\xBC\xAF\x27\x1C", "a 7z archive"},
@@ -67,11 +79,10 @@ result<void> check_opsets(const onnx::ModelProto& model) {
 result<void> check_magic(std::string_view file) {
   for (const magic& format : other_formats)
     if (file.substr(0, format.bytes.size()) == format.bytes)
-      return fail(
-          errc::invalid,
-          fmt::format("the file is {}, not an ONNX model; convert it where it was trained (skl2onnx, onnxmltools, "
-                      "torch.onnx) and push the .onnx file",
-                      format.what));
+      return fail(errc::invalid,
+                  fmt::format("the file is {}, not an ONNX model; export it where it was trained (troupe_model.export, "
+                              "skl2onnx, onnxmltools, torch.onnx) and use that file",
+                              format.what));
   return {};
 }
 

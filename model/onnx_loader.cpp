@@ -42,6 +42,8 @@ result<metadata_texts> texts_of(const onnx::ModelProto& model) {
   for (const auto& entry : model.metadata_props()) {
     if (!seen.insert(entry.key()).second)
       return fail(errc::invalid, fmt::format("the metadata {} are there twice", quoted(entry.key())));
+    if (entry.key() == "troupe.format") texts.format = entry.value();
+    if (entry.key() == "troupe.baseline") texts.baseline = entry.value();
     if (entry.key() == "troupe.signature") texts.signature = entry.value();
     if (entry.key() == "feature_names") texts.feature_names = entry.value();
     if (entry.key() == "troupe.golden") texts.golden = entry.value();

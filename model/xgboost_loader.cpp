@@ -279,6 +279,7 @@ private:
     const auto arrays = arrays_of(tree);
     if (!arrays) return tl::make_unexpected(arrays.error());
     const std::size_t begin = spec_.nodes.size();
+    weights_begin_ = spec_.weights.size();
     if (begin + arrays->size > forest_nodes_max)
       return broken(fmt::format("it has more than {} nodes", forest_nodes_max));
     // Nodes that pruning took away stay in the arrays; nothing leads to them.
@@ -306,6 +307,9 @@ private:
       spec_.weights.push_back({group, static_cast<float>((*arrays.values)[i]) * scale});
       return {};
     }
+    // Each leaf has weights of its own. Without this a small file could name the same ones again and again.
+    if (spec_.weights.size() - weights_begin_ + arrays.vector_size > arrays.leaf_weights->size())
+      return broken(fmt::format("{} has fewer weights than the tree's leaves need", where("leaf_weights")));
     const double index = arrays.weights_by_node ? static_cast<double>(i) : (*arrays.right)[i];
     const double leaves = static_cast<double>(arrays.leaf_weights->size() / arrays.vector_size);
     if (!(index >= 0 && index < leaves))
@@ -413,6 +417,7 @@ private:
   forest_spec<float> spec_;
   std::size_t tree_ = 0;
   std::size_t set_words_ = 0;
+  std::size_t weights_begin_ = 0;     // of the tree that is read
   std::vector<std::uint32_t> origin_; // of each node of spec_: its index in the file's arrays
 };
 

@@ -102,6 +102,9 @@ BOOST_AUTO_TEST_CASE(load_model__every_format__taken_for_what_it_is) {
 
 BOOST_AUTO_TEST_CASE(load_model__other_formats__refused_with_advice) {
   check_refused("\x80\x04pickle", "a Python pickle");
+  check_refused("ccopy_reg\n_reconstructor\n", "a Python pickle");
+  check_refused("\x78\x9Cjoblib", "zlib data");
+  check_refused("BZh91AY", "a bzip2 file");
   check_refused("PK\x03\x04", "a zip archive");
   check_refused("", "empty");
   check_refused("treehouse", "not an ONNX model");
@@ -203,6 +206,13 @@ BOOST_AUTO_TEST_CASE(load_model__every_native_file_with_flipped_bits__no_harm) {
       score_if_loaded(other);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(xgboost__leaves_that_share_their_weights__refused) {
+  std::string file = changed(stump, R"("size_leaf_vector":"1")", R"("size_leaf_vector":"2")");
+  file = changed(file, R"("num_target":"1")", R"("num_target":"2")");
+  file = changed(file, R"("right_children":[2,-1,-1])", R"("right_children":[2,0,0],"leaf_weights":[1,2])");
+  check_refused(file, "fewer weights than the tree's leaves need");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

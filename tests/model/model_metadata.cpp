@@ -127,4 +127,9 @@ BOOST_AUTO_TEST_CASE(golden__malformed__refused) {
                  "does not name the features");
 }
 
+BOOST_AUTO_TEST_CASE(format__of_a_later_version__refused) {
+  BOOST_TEST(load_with(regressor(), "troupe.format", "1").has_value());
+  check_contains(refusal(regressor(), "troupe.format", "2"), "troupe.format are '2', this version reads 1");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
