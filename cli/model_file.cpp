@@ -299,7 +299,12 @@ double median(std::vector<double> figures) {
 
 bool is_model_file(const std::string& reference) {
   std::error_code ignored;
-  return std::filesystem::is_regular_file(reference, ignored);
+  const std::filesystem::path path{reference};
+  if (std::filesystem::is_regular_file(path, ignored)) return true;
+  // Nothing that a model may be called: a path, or a file that is not there.
+  const std::string kind = path.extension().string();
+  return reference.find('/') != std::string::npos || kind == ".onnx" || kind == ".json" || kind == ".ubj" ||
+         kind == ".txt";
 }
 
 int show_model_file(const std::string& path, bool json) {
