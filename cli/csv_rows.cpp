@@ -36,6 +36,15 @@ bool is_json_number(std::string_view text) {
   return at == text.size();
 }
 
+// The JSON of a boolean, as pandas and others write them; empty where it is none.
+std::string_view json_boolean(std::string_view text) {
+  for (const std::string_view word : {"true", "True", "TRUE"})
+    if (text == word) return "true";
+  for (const std::string_view word : {"false", "False", "FALSE"})
+    if (text == word) return "false";
+  return {};
+}
+
 } // namespace
 
 struct csv_rows::impl {
@@ -80,8 +89,11 @@ struct csv_rows::impl {
     if (index >= columns.size() || text.empty()) return;
     row += row.empty() ? '{' : ',';
     row += columns[index].key;
+    const auto boolean = json_boolean(text);
     if (!columns[index].text && is_json_number(text))
       row += text;
+    else if (!columns[index].text && !boolean.empty())
+      row += boolean;
     else
       model::append_json_string(row, text);
   }

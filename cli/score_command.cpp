@@ -42,8 +42,12 @@ result<file_ptr> open(const std::string& path, const char* mode, std::FILE* stan
 /// Lines in, outcomes out, a batch at a time.
 class line_scorer {
 public:
-  line_scorer(std::shared_ptr<const model::scoring_plan> plan, std::FILE* out, std::FILE* rejects)
+  /// `place`: how a row is called where it is rejected; its number counts what `before` counts, too.
+  line_scorer(std::shared_ptr<const model::scoring_plan> plan, std::FILE* out, std::FILE* rejects,
+              std::string_view place, std::uint64_t before)
       : session_(std::move(plan))
+      , place_(place)
+      , before_(before)
       , out_(out)
       , rejects_(rejects) {}
 
@@ -77,10 +81,13 @@ private:
   void reject(model::rejection code, std::string_view detail) {
     ++rejected;
     auto nul = detail.find('\0');
-    if (rejects_) fmt::print(rejects_, "line {}: {}: {}\n", rows, model::to_string(code), detail.substr(nul + 1));
+    if (rejects_)
+      fmt::print(rejects_, "{} {}: {}: {}\n", place_, before_ + rows, model::to_string(code), detail.substr(nul + 1));
   }
 
   model::scoring_session session_;
+  std::string_view place_;
+  std::uint64_t before_;
   std::FILE* out_;
   std::FILE* rejects_;
   std::vector<char> bytes_;
@@ -189,8 +196,9 @@ int run(const options& opts) {
   if (!in) return failed(in.error());
   auto rejects = open(opts.rejects_file, "wb", stderr);
   if (!rejects) return failed(rejects.error());
-  line_scorer scorer{*plan, stdout, rejects->get()};
   const bool csv = opts.csv || opts.rows_file.ends_with(".csv");
+  // A record may span lines; the header is the first.
+  line_scorer scorer{*plan, stdout, rejects->get(), csv ? "record" : "line", csv ? 1u : 0u};
   int code = csv ? score_file(scorer,
                               csv_rows{text_features(**loaded, opts.features),
                                        [&](std::string_view row) { scorer.line(row); }},
