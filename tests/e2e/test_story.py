@@ -120,6 +120,17 @@ def score__bad_row__is_reported_and_the_rest_scored(test):
     require(len(done.out.splitlines()) == 2, f"two good rows of four: {done}")
 
 
+def score__csv__rows_before_a_broken_record_come_out(test):
+    head = ",".join(FEATURES) + ",seen"
+    good = ",".join("01010101" + "01") + ",True"
+    rows = "\n".join([head, good, good.replace("0", "x", 1), good, '1,"x"y'])
+    done = test.run("score", "--model", EXAMPLES / "games.onnx", "--csv", "--carry", "seen", stdin=rows + "\n")
+    require(done.code == 1 and "record 5" in done.err, f"the broken record is not told: {done}")
+    require("record 3: WRONG_TYPE: feature 'G1'" in done.err, f"the bad value is not told: {done}")
+    scored = [json.loads(line) for line in done.out.splitlines()]
+    require(len(scored) == 2 and all(row["seen"] is True for row in scored), f"{scored}")
+
+
 def output__headers__are_read_by_kcat(test):
     cluster = test.cluster("kcat")
     cluster.up("a")
