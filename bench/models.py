@@ -43,7 +43,6 @@ import numpy as np                                                      # noqa: 
 import onnx
 import onnxruntime as ort
 import pandas as pd
-from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
@@ -53,6 +52,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
+
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from networks import convolutional_net                                  # noqa: E402
 
 ROWS = 4096
 rng = np.random.default_rng(11)
@@ -149,25 +151,7 @@ def pipeline_case(out):
 
 
 def cnn_case(out):
-    """Two convolutions with pools, two dense layers, softmax, on images of 28 x 28."""
-    def weights(name, *shape):
-        values = rng.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
-        return numpy_helper.from_array(values, name)
-    made = [weights("w1", 8, 1, 3, 3), weights("w2", 16, 8, 3, 3), weights("w3", 64, 784), weights("w4", 10, 64),
-            *(numpy_helper.from_array(np.zeros(n, np.float32), f"b{i}") for i, n in enumerate((8, 16, 64, 10), 1))]
-    conv = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-    pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
-    nodes = [helper.make_node("Conv", ["pixels", "w1", "b1"], ["c1"], **conv), helper.make_node("Relu", ["c1"], ["r1"]),
-             helper.make_node("MaxPool", ["r1"], ["p1"], **pool),
-             helper.make_node("Conv", ["p1", "w2", "b2"], ["c2"], **conv), helper.make_node("Relu", ["c2"], ["r2"]),
-             helper.make_node("MaxPool", ["r2"], ["p2"], **pool), helper.make_node("Flatten", ["p2"], ["f"]),
-             helper.make_node("Gemm", ["f", "w3", "b3"], ["g1"], transB=1), helper.make_node("Relu", ["g1"], ["r3"]),
-             helper.make_node("Gemm", ["r3", "w4", "b4"], ["g2"], transB=1),
-             helper.make_node("Softmax", ["g2"], ["probabilities"], axis=1)]
-    graph = helper.make_graph(
-        nodes, "cnn", [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 1, 28, 28])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 10])], made)
-    file = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    file = convolutional_net(rng)
     path = out / "cnn.onnx"
     path.write_bytes(file.SerializeToString())
     return Case(path, path, {"pixels": rng.random((ROWS, 1, 28, 28), dtype=np.float32)}, "cnn")

@@ -3,13 +3,12 @@ import json
 
 import numpy
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from harness import produce, read_topic, require, wait_until
+from harness import produce, read_topic, require
 from marks import limit
-
-CARRY = {"carry": ["id"]}
+from networks import convolutional_net
+from test_delivery import wait_for_outcomes
 
 
 def rows_of(images):
@@ -20,12 +19,12 @@ def rows_of(images):
 
 def scored(test, name, file, rows, prediction, *features):
     """The predictions that came through Kafka, {id: prediction}, each of them once."""
-    cluster = test.cluster(name, pipeline={"model": name, "output": {**CARRY, "prediction": prediction}})
+    cluster = test.cluster(name, pipeline={"model": name, "output": {"carry": ["id"], "prediction": prediction}})
     cluster.start("a")
     cluster.push(file, name, *(features or ("--json",)))
     cluster.wait_ready("a")
     produce(test.bootstrap, cluster.source, rows)
-    wait_until(lambda: len(read_topic(test.bootstrap, cluster.preds)) >= len(rows), 60, f"{len(rows)} predictions")
+    wait_for_outcomes(test, cluster, len(rows), 60)
     records = read_topic(test.bootstrap, cluster.preds)
     require(len(records) == len(rows), f"{len(records)} predictions of {len(rows)} rows")
     require(not read_topic(test.bootstrap, cluster.dlq), "there are dead letters")
@@ -62,34 +61,13 @@ def digits_perceptron__pixels_in_one_array__as_scikit_learn(test):
     require(all(found[i]["digit"] == labels[i] for i in range(len(labels))), "a digit differs from scikit-learn's")
 
 
-def convolutional_net(file):
-    """28 x 28 images, 8 and 16 channels, 10 results; weights from a seed."""
-    random = numpy.random.default_rng(7)
-    shapes = {"w1": (8, 1, 3, 3), "b1": (8,), "w2": (16, 8, 3, 3), "b2": (16,), "w3": (16 * 49, 10), "b3": (10,)}
-    weights = [numpy_helper.from_array(random.normal(0, 0.2, shape).astype(numpy.float32), name)
-               for name, shape in shapes.items()]
-    conv = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-    pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
-    nodes = [helper.make_node("Conv", ["pixels", "w1", "b1"], ["c1"], **conv), helper.make_node("Relu", ["c1"], ["r1"]),
-             helper.make_node("MaxPool", ["r1"], ["p1"], **pool),
-             helper.make_node("Conv", ["p1", "w2", "b2"], ["c2"], **conv), helper.make_node("Relu", ["c2"], ["r2"]),
-             helper.make_node("MaxPool", ["r2"], ["p2"], **pool), helper.make_node("Flatten", ["p2"], ["flat"]),
-             helper.make_node("Gemm", ["flat", "w3", "b3"], ["sums"]),
-             helper.make_node("Softmax", ["sums"], ["probabilities"], axis=1)]
-    graph = helper.make_graph(
-        nodes, "net", [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 1, 28, 28])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 10])], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, str(file))
-    return ReferenceEvaluator(model)
-
-
 @limit(180)
 def convolutional_net__pixels_nested_and_flat__as_the_reference(test):
     file = test.dir / "net.onnx"
-    reference = convolutional_net(file)
+    net = convolutional_net(numpy.random.default_rng(7))
+    onnx.save(net, str(file))
     images = numpy.random.default_rng(8).integers(0, 256, (300, 1, 28, 28)).astype(numpy.float32) / 255
-    expected = reference.run(None, {"pixels": images})[0]
+    expected = ReferenceEvaluator(net).run(None, {"pixels": images})[0]
     shapes = [(1, 28, 28), (28 * 28,)]      # as the model has it, and flat
     rows = rows_of([image.reshape(shapes[i % 2]) for i, image in enumerate(images)])
     found = scored(test, "net", file, rows, {"first": "value(0)", "last": "value(9)"})
