@@ -36,8 +36,9 @@ bool is_json_number(std::string_view text) {
   return at == text.size();
 }
 
-// The JSON of a boolean, as pandas and others write them; empty where it is none.
-std::string_view json_boolean(std::string_view text) {
+// The JSON of a number, or of a boolean as pandas and others write them; empty where it is neither.
+std::string_view json_scalar(std::string_view text) {
+  if (is_json_number(text)) return text;
   for (const std::string_view word : {"true", "True", "TRUE"})
     if (text == word) return "true";
   for (const std::string_view word : {"false", "False", "FALSE"})
@@ -89,13 +90,11 @@ struct csv_rows::impl {
     if (index >= columns.size() || text.empty()) return;
     row += row.empty() ? '{' : ',';
     row += columns[index].key;
-    const auto boolean = json_boolean(text);
-    if (!columns[index].text && is_json_number(text))
-      row += text;
-    else if (!columns[index].text && !boolean.empty())
-      row += boolean;
-    else
+    const auto scalar = columns[index].text ? std::string_view{} : json_scalar(text);
+    if (scalar.empty())
       model::append_json_string(row, text);
+    else
+      row += scalar;
   }
 
   void end_of_header() {

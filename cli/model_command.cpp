@@ -2,10 +2,7 @@
 
 #include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <thread>
 

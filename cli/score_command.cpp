@@ -5,8 +5,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <set>
 
@@ -153,20 +151,22 @@ private:
 };
 
 /// `reader`: line_splitter or csv_rows.
-template <class Reader> int score_file(line_scorer& scorer, Reader reader, std::FILE* in) {
+template <class Reader>
+result<void> read_rows(const line_scorer& scorer, Reader& reader, std::FILE* in, progress& shown) {
   std::vector<char> buffer(read_bytes);
-  progress shown{in};
   while (auto got = std::fread(buffer.data(), 1, buffer.size(), in)) {
-    if (auto ok = reader.feed({buffer.data(), got}); !ok) {
-      scorer.flush(); // the rows before it are good
-      return failed(ok.error());
-    }
+    if (auto ok = reader.feed({buffer.data(), got}); !ok) return ok;
     shown.show(scorer.rows, got);
   }
-  if (std::ferror(in) != 0) return failed(fmt::format("can't read the rows: {}", std::strerror(errno)));
-  auto finished = reader.finish();
-  scorer.flush();
-  if (!finished) return failed(finished.error());
+  if (std::ferror(in) != 0) return fail(errc::internal, fmt::format("can't read the rows: {}", std::strerror(errno)));
+  return reader.finish();
+}
+
+template <class Reader> int score_file(line_scorer& scorer, Reader reader, std::FILE* in) {
+  progress shown{in};
+  const auto read = read_rows(scorer, reader, in, shown);
+  scorer.flush(); // whatever ended the reading: the rows before it are good
+  if (!read) return failed(read.error());
   shown.end(scorer.rows);
   if (scorer.rejected > 0) fmt::print(stderr, "troupe: {} of {} rows were rejected\n", scorer.rejected, scorer.rows);
   return 0;
