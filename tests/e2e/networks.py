@@ -9,8 +9,9 @@ def convolutional_net(random):
     def weights(name, *shape):
         values = random.normal(0, (2 / numpy.prod(shape[1:])) ** 0.5, shape).astype(numpy.float32)
         return numpy_helper.from_array(values, name)
-    made = [weights("w1", 8, 1, 3, 3), weights("w2", 16, 8, 3, 3), weights("w3", 64, 784), weights("w4", 10, 64),
-            *(numpy_helper.from_array(numpy.zeros(n, numpy.float32), f"b{i}") for i, n in enumerate((8, 16, 64, 10), 1))]
+    made = [weights("w1", 8, 1, 3, 3), weights("w2", 16, 8, 3, 3), weights("w3", 64, 784), weights("w4", 10, 64)]
+    for number, size in enumerate((8, 16, 64, 10), start=1):
+        made.append(numpy_helper.from_array(numpy.zeros(size, numpy.float32), f"b{number}"))
     conv = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
     pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
     nodes = [helper.make_node("Conv", ["pixels", "w1", "b1"], ["c1"], **conv), helper.make_node("Relu", ["c1"], ["r1"]),
