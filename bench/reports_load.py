@@ -150,10 +150,10 @@ def run_wide(bench, offsets, source, rows, names, helped):
         "subscribe": source, "output": {"carry": ["User_ID"], "prediction": "pred"}, "max_batch_size": 64})
     bench.topic(cluster.preds, 4)
     bench.topic(cluster.dlq, 1)
-    whole = cluster.node("a", cores=0)
+    whole = cluster.node("a", prefix=["taskset", "-c", "0"])
     cluster.wait_alive(whole)
     if helped:
-        cluster.wait_alive(cluster.node("s", {"node.roles": ["scorer"]}, cores=1))
+        cluster.wait_alive(cluster.node("s", {"node.roles": ["scorer"]}, prefix=["taskset", "-c", "1"]))
     wait_until(lambda: cluster.run("model", "push", bench.models.wide, "--name", "games", "--features", ",".join(names),
                                    limit_s=60).code == 0, 60, "the wide model to be accepted", every_s=0.3)
     rate = rate_of(offsets, cluster.preds, rows, lambda: all(n.running for n in cluster.nodes.values()))

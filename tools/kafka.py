@@ -149,6 +149,13 @@ def brokers_known_at(port, timeout_s=2.0):
         return struct.unpack(">iii", head)[2]
 
 
+def new_cluster_id():
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):                # which would look like an option
+            return made
+
+
 def _receive(sock, size):
     data = b""
     while len(data) < size:
@@ -170,8 +177,11 @@ class Kafka:
     """One broker in `dir`. Without `port` two free ports are taken at the first start and kept by later ones.
     `properties` are added to server.properties, last and so with precedence. Not for use from several threads."""
 
-    def __init__(self, dir, port=None, properties=None, detached=False):
+    replication_factor = 1                          # of topics that are made on it
+
+    def __init__(self, dir, port=None, properties=None, detached=False, cluster_id=None):
         self.dir = pathlib.Path(dir).resolve()
+        self.cluster_id = cluster_id                # the same for all brokers of one Kafka; one of its own if None
         self.properties = dict(properties or {})
         self.detached = detached                    # outlives this process; used by the command line
         self._given_port = port
@@ -225,12 +235,8 @@ class Kafka:
         if self._given_port and not port_is_free(self._given_port):
             raise KafkaError(f"port {self._given_port} of 127.0.0.1 is in use; stop what listens there or choose "
                              "another port.")
-        libs = fetch()
-        self.dir.mkdir(parents=True, exist_ok=True)
         for attempt in (1, 2, 3):
-            self._write_config(fresh_ports=attempt > 1)
-            self._format(libs)
-            self._spawn(libs)
+            self.launch(fresh_ports=attempt > 1)
             try:
                 self._wait_until_ready(limit_s)
                 return self
@@ -241,6 +247,19 @@ class Kafka:
                 if self._given_port or attempt == 3 or "Address already in use" not in self._log():
                     raise
         return self
+
+    def launch(self, fresh_ports=False):
+        """Starts without waiting; serves() says when clients are served."""
+        libs = fetch()
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self._write_config(fresh_ports)
+        self._format(libs)
+        self._spawn(libs)
+
+    def serves(self):
+        with contextlib.suppress(OSError):
+            return self.pid is not None and brokers_known_at(self.state["port"]) > 0
+        return False
 
     def stop(self, limit_s=STOP_LIMIT_S):
         """Orderly (SIGTERM), after `limit_s` by force. Keeps the data. Does nothing when it does not run."""
@@ -305,11 +324,8 @@ class Kafka:
     def _format(self, libs):
         if (self.dir / "data" / "meta.properties").exists():
             return
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        while cluster_id.startswith("-"):           # an id that looks like an option
-            cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = _java(["-Xmx256m", "-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool", "format",
-                        "-t", cluster_id, "-c", str(self._config_file), log4j="log4j-tools.properties", libs=libs)
+                        "-t", self.cluster_id or new_cluster_id(), "-c", str(self._config_file), log4j="log4j-tools.properties", libs=libs)
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=READY_LIMIT_S)
         if done.returncode != 0:
             raise KafkaError(f"Kafka could not prepare its data directory {self.dir / 'data'}: "
@@ -331,14 +347,12 @@ class Kafka:
 
     def _wait_until_ready(self, limit_s):
         deadline = time.monotonic() + limit_s
-        port = self.state["port"]
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise KafkaError(f"Kafka ended while starting (exit code {self._process.returncode}); "
                                  f"its log {self._log_file} says: {self._complaint()}")
-            with contextlib.suppress(OSError):
-                if brokers_known_at(port) > 0:
-                    return
+            if self.serves():
+                return
             time.sleep(0.1)
         raise KafkaError(f"Kafka was not ready on {self.bootstrap} after {limit_s} s; "
                          f"its log {self._log_file} says: {self._complaint()}")

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 
 import numpy
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 FEATURES = [f"G{i}" for i in range(1, 11)]
@@ -54,7 +54,7 @@ def free_ports(count):
         return [sock.getsockname()[1] for sock in found]
 
 
-def _end_with_parent():
+def end_with_parent():
     """Runs in the child: a node of a test run goes when the run is killed, whatever killed it."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
 
@@ -64,10 +64,10 @@ def _end_with_parent():
 class Node:
     """One `troupe node` process."""
 
-    def __init__(self, troupe, config, name, directory, settings=(), cores=None):
+    def __init__(self, troupe, config, name, directory, settings=(), prefix=()):
         self.troupe, self.config, self.name = troupe, config, name
         self.settings = dict(settings)
-        self.cores = cores
+        self.prefix = list(prefix)                  # a command that runs the command given to it
         self.listen_port, self.http_port = free_ports(2)
         self.log = pathlib.Path(directory) / f"node-{name}.log"
         self.process = None
@@ -75,14 +75,12 @@ class Node:
     def start(self):
         settings = {"node.listen": f"127.0.0.1:{self.listen_port}", "node.http": f"127.0.0.1:{self.http_port}",
                     **self.settings}
-        command = [self.troupe, "node", "--config", str(self.config), "--name", self.name]
+        command = [*self.prefix, self.troupe, "node", "--config", str(self.config), "--name", self.name]
         for key, value in settings.items():
             command += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-        if self.cores is not None:
-            command = ["taskset", "-c", str(self.cores), *command]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd=self.log.parent, preexec_fn=_end_with_parent)
+                                            cwd=self.log.parent, preexec_fn=end_with_parent)
         return self
 
     @property
@@ -180,8 +178,8 @@ class Cluster:
         """troupe ARGUMENTS --config FILE"""
         return self.test.run(*arguments, "--config", str(self.config), **options)
 
-    def node(self, name, settings=(), start=True, cores=None):
-        node = Node(self.test.troupe, self.config, name, self.test.dir, settings, cores)
+    def node(self, name, settings=(), start=True, prefix=()):
+        node = Node(self.test.troupe, self.config, name, self.test.dir, settings, prefix)
         self.nodes[name] = node
         self.test.nodes.append(node)
         return node.start() if start else node
@@ -244,7 +242,8 @@ class Test:
         return Cluster(self, name, **options)
 
     def topic(self, name, partitions=4, config=None):
-        future = self.admin.create_topics([NewTopic(name, partitions, 1, config=config or {})])[name]
+        wanted = NewTopic(name, partitions, self.kafka.replication_factor, config=config or {})
+        future = self.admin.create_topics([wanted])[name]
         future.result(20)
         # Created is not yet served: a broker tells of the leaders a moment later.
         offsets = Offsets(self.bootstrap)
@@ -293,11 +292,13 @@ def partitions_of(bootstrap, topic):
 
 
 class Offsets:
-    """Asks for end offsets and committed offsets of topics, with one connection kept."""
+    """Asks for end offsets and committed offsets of topics, with one connection kept. The end is the last stable
+    offset; with isolation="read_uncommitted" it is the high watermark."""
 
-    def __init__(self, bootstrap, group="e2e.nobody"):
+    def __init__(self, bootstrap, group="e2e.nobody", isolation="read_committed"):
         self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": group,
-                                  "enable.auto.commit": False, "allow.auto.create.topics": False})
+                                  "enable.auto.commit": False, "allow.auto.create.topics": False,
+                                  "isolation.level": isolation})
         self.known = {}
 
     def partitions(self, topic):
@@ -328,13 +329,23 @@ class Offsets:
         self.consumer.close()
 
 
+def open_reader(bootstrap, **more):
+    """A consumer without a group's help, for assign(); it sees what is committed."""
+    return Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "e2e.reader",
+                     "enable.auto.commit": False, "isolation.level": "read_committed",
+                     "auto.offset.reset": "error", "fetch.message.max.bytes": 16 << 20,
+                     "receive.message.max.bytes": 256 << 20, "allow.auto.create.topics": False,
+                     "message.max.bytes": 32 << 20, **more})
+
+
+def record_of(message):
+    return Record(message.topic(), message.partition(), message.offset(), message.key(), message.value(),
+                  dict(message.headers() or ()), message.timestamp()[1])
+
+
 def read_topic(bootstrap, topic, limit_s=60):
     """Everything that is in the topic now, as Records in the order of each partition."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, "group.id": "e2e.reader",
-                         "enable.auto.commit": False,
-                         "auto.offset.reset": "error", "fetch.message.max.bytes": 16 << 20,
-                         "receive.message.max.bytes": 256 << 20, "allow.auto.create.topics": False,
-                         "message.max.bytes": 32 << 20})
+    consumer = open_reader(bootstrap, **{"enable.partition.eof": True})
     try:
         left = {}
         for partition in sorted(consumer.list_topics(topic, 10).topics[topic].partitions):
@@ -347,11 +358,13 @@ def read_topic(bootstrap, topic, limit_s=60):
         while left:
             require(time.monotonic() < deadline, f"reading {topic} was not done after {limit_s} s")
             for message in consumer.consume(10_000, 0.2):
-                require(message.error() is None, f"reading {topic}: {message.error()}")
                 partition, offset = message.partition(), message.offset()
-                records.append(Record(topic, partition, offset, message.key(), message.value(),
-                                      dict(message.headers() or ()), message.timestamp()[1]))
-                if offset + 1 >= left.get(partition, 1 << 62):
+                # The end may be a transaction's marker, which is never handed out: only the end of the log tells.
+                at_end = message.error() and message.error().code() == KafkaError._PARTITION_EOF
+                require(at_end or message.error() is None, f"reading {topic}: {message.error()}")
+                if not at_end:
+                    records.append(record_of(message))
+                if offset + (not at_end) >= left.get(partition, 1 << 62):
                     del left[partition]
         return records
     finally:
