@@ -1,6 +1,7 @@
 #include "actors/clerk.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <caf/stateful_actor.hpp>
 #include <spdlog/spdlog.h>
@@ -85,7 +86,12 @@ result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, mill
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
                                     clerk_ports& ports, milliseconds limit) {
   std::vector<topic_partition> partitions;
-  for (auto& query : where) partitions.push_back(query.where);
+  std::set<std::string> shut_out;
+  for (auto& query : where) {
+    partitions.push_back(query.where);
+    if (query.fence.empty() || !shut_out.insert(query.fence).second) continue;
+    if (auto fenced = ports.fencer->fence(query.fence, limit); !fenced) return tl::make_unexpected(fenced.error());
+  }
   auto committed = ports.offsets->committed(pipeline.group_id, partitions, limit);
   if (!committed) return tl::make_unexpected(committed.error());
   found_starts starts;

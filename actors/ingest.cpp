@@ -127,7 +127,7 @@ bool is_abandoned(const ingest_state& state, const row_meta& meta) {
 /// Makes records of the batch's next rows. Returns the rejection that stops the lane, if the last row has one.
 std::optional<row_rejection> make_records(ingest_state& state, const lane_batch& batch) {
   auto& maker = *state.maker;
-  maker.begin(batch);
+  maker.begin(batch, state.ports.transaction ? std::optional{state.transaction} : std::nullopt);
   auto end = std::min(batch.size(), batch.produced + produce_rows_max);
   for (auto row = batch.produced; row < end; ++row) {
     const auto& meta = batch.meta[row];
@@ -173,6 +173,7 @@ bool produce(ingest_pointer self, lane_batch& batch) {
     auto stop = make_records(state, batch);
     auto records = state.maker->records();
     auto taken = records.empty() ? 0 : state.ports.sink->produce(records);
+    state.undelivered += taken;
     bool all = taken == records.size();
     account(state, batch, all ? state.maker->fates().size() : state.maker->row_of(taken));
     if (!all) return false; // the sink wakes the lane when it has room again
@@ -216,6 +217,7 @@ void produce_finished(ingest_pointer self) {
   auto& state = self->state;
   while (state.dispatch.front()) {
     auto& batch = state.batches.front();
+    if (batch.produced == 0 && !may_begin_batch(state)) return;
     if (!produce(self, batch)) return;
     if (state.cfg.metrics) state.produced.push_back({batch.seq, batch.version, batch.size(), batch.scored_at});
     state.dispatch.pop();
@@ -233,6 +235,8 @@ void go_on(ingest_pointer self) {
   take_source_events(self);
   if (self->state.ended) return;
   take_deliveries(self);
+  if (self->state.ended) return;
+  take_transaction_events(self);
   if (self->state.ended) return;
   produce_finished(self);
   read_rows(self);
@@ -298,6 +302,10 @@ void start(ingest_pointer self, ingest_config cfg, lane_owner_actor owner, lane_
   state.guard.note(guard_time(self));
   state.ports.source->on_ready(make_wake(self));
   state.ports.sink->on_ready(make_wake(self));
+  if (state.ports.transaction) {
+    state.opened = false;
+    state.ports.transaction->on_ready(make_wake(self));
+  }
   self->delayed_send(self, tick_interval, tick_atom::value);
   wake_self(self);
 }

@@ -1,16 +1,16 @@
 #pragma once
 // The INGEST actor: one lane of a pipeline on this node, for one generation. Owns its source and sink; reads rows,
 // batches them, dispatches the batches to scorers, restores the order, produces predictions and dead letters, commits.
-// At least once: a commit follows the durable outcomes. What is decided is decided in cluster/ (dispatch,
-// offset_ledger, lane, freeze_guard).
+// At least once: a commit follows the durable outcomes. Exactly once: outcomes and offsets are one transaction. What is
+// decided is decided in cluster/ (dispatch, offset_ledger, lane, freeze_guard).
 //
 // Runs on CAF's scheduler and never blocks: the ports wake it (wake_atom), at most one wake waiting at a time, and it
 // takes what is there while scorers have credit and the bounds allow. It quits with an error when a port is lost, a
 // record could not be delivered, or it finds that it was frozen; its partitions are then nobody's until they are
 // granted to another generation.
 //
-// Files: ingest.cpp (reading, dispatching, the behaviour), ingest_control.cpp (partitions, commits, reports),
-// ingest_batch (rows of a batch), ingest_produce (outcomes to records).
+// Files: ingest.cpp (reading, dispatching, the behaviour), ingest_control.cpp (partitions, reports), ingest_commit.cpp
+// (commits and transactions), ingest_batch (rows of a batch), ingest_produce (outcomes to records).
 
 #include <atomic>
 #include <deque>
@@ -36,11 +36,12 @@ namespace troupe {
 struct ingest_config {
   std::string pipeline;
   generation_id generation;
-  std::string model;      ///< registered name: "games" of games@2
-  std::string node;       ///< this node's name
-  std::uint32_t lane = 0; ///< number of the lane on this node
+  incarnation_id incarnation; ///< of this node
+  std::string model;          ///< registered name: "games" of games@2
+  std::string node;           ///< this node's name
+  std::uint32_t lane = 0;     ///< number of the lane on this node
 
-  /// Of predictions: troupe.{model,source,sha256,node,lane}; others are left out
+  /// Of predictions: troupe.{model,source,sha256,node,lane,txn}; others are left out
   std::vector<std::string> headers{"troupe.model"};
   /// Predictions keep the row's timestamp; else they get the time of producing
   bool source_timestamp = true;
@@ -117,6 +118,11 @@ struct ingest_state {
   /// Slot -> offset from which its rows are left to the next owner
   std::map<std::uint32_t, std::int64_t> abandoned;
 
+  bool opened = true;   ///< false: the transactions are not open yet, the lane is to be granted nothing
+  bool closing = false; ///< the transaction takes no further batch: it is committed once all its records are delivered
+  std::uint64_t transaction = 0; ///< number of the open one
+  std::uint64_t undelivered = 0; ///< records with the sink
+
   control_offset seen{-1}; ///< largest epoch of a grant or revoke so far
   bool ended = false, paused = false;
   std::string stopped_by_row; ///< the sentence about the row that stopped the lane
@@ -128,8 +134,9 @@ struct ingest_state {
   std::array<std::uint64_t, model::rejection_count> rejected{};
   std::uint64_t redispatched_seen = 0, late_seen = 0, stale_seen = 0; ///< what metrics have been told
 
-  std::vector<source_event> events; ///< scratch
-  std::vector<delivery> deliveries; ///< scratch
+  std::vector<source_event> events;                  ///< scratch
+  std::vector<delivery> deliveries;                  ///< scratch
+  std::vector<transaction_event> transaction_events; ///< scratch
 };
 
 using ingest_pointer = ingest_actor::stateful_pointer<ingest_state>;
@@ -165,10 +172,16 @@ void abandon_overdue(ingest_pointer self);
 void restamp_refused(ingest_pointer self);
 /// Lets go of partitions that are drained and committed.
 void release_settled(ingest_pointer self);
+void report_if_due(ingest_pointer self);
+
+/// May a batch begin to be produced? With exactly_once not between two transactions: it belongs to one as a whole.
+bool may_begin_batch(const ingest_state& state);
 void commit_if_due(ingest_pointer self);
+/// A commit of the source is over.
+void take_commit(ingest_pointer self, const source_event& event);
+void take_transaction_events(ingest_pointer self);
 /// A bad row, number `row` of the oldest batch, is not tolerated: the lane stops exactly there.
 void stop_at_row(ingest_pointer self, std::size_t row, const row_rejection& why);
-void report_if_due(ingest_pointer self);
 
 } // namespace ingest_detail
 

@@ -1,4 +1,4 @@
-// The control side of a lane: partitions come and go, offsets are committed, the owner is told.
+// The control side of a lane: partitions come and go, the owner is told.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -14,9 +14,6 @@ ingest_state::~ingest_state() {
 namespace ingest_detail {
 
 namespace {
-
-/// How long a revoked partition is kept whose commits are refused for good.
-constexpr milliseconds refused_commit_limit{5000};
 
 void join(std::string& text, const std::string& sentence) {
   if (sentence.empty()) return;
@@ -49,6 +46,7 @@ lane_report make_report(ingest_state& state, mono_time now) {
     report.holding.push_back({partition.where, state.ledger.position(slot), state.ledger.committed(slot),
                               state.ports.source->end_offset(slot)});
   report.stopped_by_row = !state.stopped_by_row.empty();
+  report.opened = state.opened;
   join(report.problem, state.stopped_by_row);
   join(report.problem, state.table.problem());
   join(report.problem, state.disconnected);
@@ -100,38 +98,6 @@ void observe_durable(ingest_state& state, mono_time now) {
   }
 }
 
-/// Nobody will ever commit a partition whose commits are refused for good, once it was stopped with an alarm, or has
-/// been on its way out for long.
-bool is_past_committing(const ingest_state& state, std::uint32_t slot, mono_time now) {
-  const auto* partition = state.table.find(slot);
-  if (!partition || !partition->problem.empty()) return true;
-  auto since = state.draining_since.find(slot);
-  return since != state.draining_since.end() && now - since->second >= refused_commit_limit;
-}
-
-/// A commit is over. One partition's refusal holds up nobody else: it alone is committed again, or given up.
-void take_commit(ingest_state& state, const source_event& event, mono_time now) {
-  bool failed = event.what == source_event::kind::commit_failed;
-  std::string problem = failed && event.refused.empty() ? event.message : "";
-  std::vector<std::uint32_t> refused;
-  for (const auto& one : event.refused) {
-    refused.push_back(one.slot);
-    if (one.for_good && is_past_committing(state, one.slot, now))
-      state.ledger.give_up(one.slot);
-    else if (problem.empty())
-      problem = one.message;
-  }
-  if (failed)
-    state.ledger.commit_failed(event.token);
-  else
-    state.ledger.commit_done(event.token, refused);
-  state.report_now |= problem.empty() != state.commit_problem.empty();
-  state.commit_problem.clear();
-  if (problem.empty()) return;
-  state.commit_after = now + state.cfg.commit_retry;
-  state.commit_problem = fmt::format("offsets can't be committed ({}); trying again", problem);
-}
-
 void take(ingest_pointer self, const source_event& event) {
   auto& state = self->state;
   using kind = source_event::kind;
@@ -145,7 +111,7 @@ void take(ingest_pointer self, const source_event& event) {
     return;
   case kind::committed:
   case kind::commit_failed:
-    return take_commit(state, event, self->clock().now());
+    return take_commit(self, event);
   case kind::partition_error:
     // Asked to go on: the next generation is granted a start that is still there.
     if (!state.cfg.fail_on_data_loss) return end(self, event.message);
@@ -246,6 +212,7 @@ void take_deliveries(ingest_pointer self) {
   state.deliveries.clear();
   state.ports.sink->poll(state.deliveries);
   for (const auto& delivery : state.deliveries) {
+    state.undelivered -= delivery.count;
     bool dead_letter = token_is_dead_letter(delivery.token);
     if (delivery.ok) {
       state.ledger.durable(token_batch(delivery.token), delivery.count);
@@ -308,19 +275,6 @@ void release_settled(ingest_pointer self) {
     state.report_now = true;
   }
   for (const auto& next : again) grant(self, next);
-}
-
-void commit_if_due(ingest_pointer self) {
-  auto& state = self->state;
-  auto now = self->clock().now();
-  if (state.ledger.commit_in_flight() || now < state.commit_after) return;
-  bool urgent = !state.draining_since.empty() || !state.stopped_by_row.empty() ||
-                state.ledger.uncommitted_rows() * 2 > state.cfg.uncommitted_rows_max;
-  if (now < state.next_commit && !urgent) return;
-  auto plan = state.ledger.begin_commit(now);
-  if (!plan) return;
-  state.next_commit = now + state.cfg.commit_interval;
-  state.ports.source->commit(plan->offsets, plan->token);
 }
 
 void stop_at_row(ingest_pointer self, std::size_t row, const row_rejection& why) {

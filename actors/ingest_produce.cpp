@@ -17,7 +17,7 @@ using target = produce_record::target;
 
 /// Longest sentence about a row that goes into a header or a log.
 constexpr std::size_t message_bytes_max = 1024;
-/// More than all headers of a prediction take: five, each with a name of ours and at most a topic's name as value.
+/// More than all headers of a prediction take: six, each with a name of ours and at most a topic's name as value.
 constexpr std::size_t output_headers_max = 2048;
 /// Counted for each header beside its name and value: lengths in the record's wire form.
 constexpr std::size_t header_overhead = 10;
@@ -56,8 +56,10 @@ std::string_view text_arena::put_number(std::int64_t number) {
   return put({digits, static_cast<std::size_t>(end - digits)});
 }
 
-void record_maker::begin(const lane_batch& batch) {
+void record_maker::begin(const lane_batch& batch, std::optional<std::uint64_t> transaction) {
   batch_ = &batch;
+  transaction_ = transaction ? fmt::format("{:016x}/{}/{}", cfg_.incarnation.value, cfg_.generation.value, *transaction)
+                             : std::string();
   label_ = fmt::format("{}@{}", cfg_.model, batch.version.value);
   texts_.clear();
   records_.clear();
@@ -113,6 +115,8 @@ std::size_t record_maker::output_headers(const topic_partition& where, std::int6
       headers_.push_back({name, cfg_.node});
     else if (name == "troupe.lane")
       headers_.push_back({name, texts_.put_number(cfg_.lane)});
+    else if (name == "troupe.txn" && !transaction_.empty())
+      headers_.push_back({name, transaction_});
   }
   return first;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,8 +56,9 @@ public:
       : cfg_(cfg)
       , sink_(sink) {}
 
-  /// Starts a list of records of this batch. REQUIRES: the batch is scored and outlives the list.
-  void begin(const lane_batch& batch);
+  /// Starts a list of records of this batch, which go into transaction number `transaction` if there is one. REQUIRES:
+  /// the batch is scored and outlives the list.
+  void begin(const lane_batch& batch, std::optional<std::uint64_t> transaction = {});
   /// Why the row is not predicted (code none: it is): what the lane sees itself comes first, then the scorer's outcome,
   /// then whether the output topic takes the prediction's record.
   row_rejection judge(std::size_t row, const topic_partition& where);
@@ -85,7 +87,8 @@ private:
   const ingest_config& cfg_;
   row_sink& sink_;
   const lane_batch* batch_ = nullptr;
-  std::string label_; ///< games@2
+  std::string label_;       ///< games@2
+  std::string transaction_; ///< incarnation/generation/number; empty: none
   text_arena texts_;
   std::vector<produce_record> records_;
   std::vector<header_view> headers_;

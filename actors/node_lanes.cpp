@@ -132,6 +132,7 @@ void heard_lane(self_ptr self, const lane_state& state) {
   const std::string before = known.last ? known.last->report.problem : "";
   if (before != state.report.problem) tell_problem(state.report.pipeline, state.report.problem);
   bool changed = !known.last || held(*known.last) != held(state) || before != state.report.problem ||
+                 known.last->report.opened != state.report.opened ||
                  known.last->report.stopped_by_row != state.report.stopped_by_row;
   known.last = state;
   // What the lane has seen is told by its own list; only what is still in its mailbox is added to it.

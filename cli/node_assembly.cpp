@@ -64,7 +64,8 @@ coordinator_config coordinator_config_of(const config::config& cfg, const node_r
   c.core.fingerprint = cfg.fingerprint;
   c.core.protocol = protocol_version;
   for (auto& pipeline : cfg.pipelines)
-    c.core.pipelines.push_back({pipeline.name, pipeline.subscribe, pipeline.model, pipeline.model_alias});
+    c.core.pipelines.push_back(
+        {pipeline.name, pipeline.subscribe, pipeline.model, pipeline.model_alias, pipeline.delivery == "exactly_once"});
   c.core.heartbeat = cfg.cluster.heartbeat_interval_ms;
   c.core.removal_timeout = cfg.cluster.removal_timeout_ms;
   c.timings.beat = cfg.cluster.lease_interval_ms;
@@ -80,8 +81,9 @@ clerk_config clerk_config_of(const config::config& cfg) {
   return c;
 }
 
-lane_topics lane_topics_of(const config::pipeline_config& pipeline) {
-  return {pipeline.name, pipeline.group_id, pipeline.topic, pipeline.errors.dead_letter_topic};
+lane_topics lane_topics_of(const config::config& cfg, const config::pipeline_config& pipeline) {
+  return {pipeline.name, pipeline.group_id, pipeline.topic, pipeline.errors.dead_letter_topic,
+          pipeline.delivery == "exactly_once" ? transactional_id(cfg.cluster.name, pipeline.name, cfg.node.name) : ""};
 }
 
 ingest_config ingest_config_of(const config::config& cfg, const config::pipeline_config& pipeline) {

@@ -17,7 +17,7 @@ node_setup node_setup_of(const config::config& cfg, const node_ref& self, const 
 coordinator_config coordinator_config_of(const config::config& cfg, const node_ref& self, const std::string& address,
                                          std::uint64_t seed);
 clerk_config clerk_config_of(const config::config& cfg);
-lane_topics lane_topics_of(const config::pipeline_config& pipeline);
+lane_topics lane_topics_of(const config::config& cfg, const config::pipeline_config& pipeline);
 ingest_config ingest_config_of(const config::config& cfg, const config::pipeline_config& pipeline);
 
 } // namespace troupe::cli

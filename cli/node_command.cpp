@@ -90,6 +90,11 @@ result<node_surroundings> look_around(kafka::topic_admin& admin, const config::c
   if (auto made = admin.ensure_cluster_topics(cfg.cluster.name, cfg.cluster.replication_factor, kafka_limit); !made)
     return tl::make_unexpected(made.error());
   for (auto& pipeline : cfg.pipelines) {
+    if (around.embedded && pipeline.delivery == "exactly_once")
+      return fail(errc::unsupported,
+                  fmt::format("pipeline {}: delivery is exactly_once, but this is the embedded "
+                              "broker, which has no transactions; use at_least_once, or a real Kafka",
+                              pipeline.name));
     std::vector<std::pair<std::string, std::string>> wanted;
     for (auto& topic : pipeline.subscribe) wanted.emplace_back("subscribe", topic);
     wanted.emplace_back("topic", pipeline.topic);

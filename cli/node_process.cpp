@@ -149,6 +149,7 @@ result<void> spawn_coordinator(caf::actor_system& system, life& own) {
   auto topics = kafka::make_topic_catalog(cfg.kafka);
   if (!topics) return tl::make_unexpected(topics.error());
   ports->topics = std::move(*topics);
+  ports->fencer = kafka::make_lane_fencer(cfg.kafka);
   auto leases = kafka::make_lease_writer(cfg.kafka, cfg.cluster.name);
   if (!leases) return tl::make_unexpected(leases.error());
   own.actors.clerk = system.spawn<caf::detached>(clerk, clerk_config_of(cfg), ports);
@@ -181,7 +182,8 @@ auto lane_opener(caf::actor_system& system, life& own) {
     auto config = ingest_config_of(own.cfg, pipeline);
     config.guard_clock = boot_time;
     config.metrics = std::make_shared<lane_metrics>(*own.metrics, pipeline.name, pipeline.model);
-    lanes[pipeline.name] = {lane_topics_of(pipeline), config};
+    config.incarnation = own.self.incarnation;
+    lanes[pipeline.name] = {lane_topics_of(own.cfg, pipeline), config};
   }
   return [&system, factory, lanes](const std::string& pipeline, generation_id generation,
                                    lane_owner_actor owner) -> result<ingest_actor> {

@@ -11,7 +11,9 @@
 //   1. the plan names another owner              -> append `revoked` (the owner named in it drains, commits, lets go)
 //   2. it is free: never granted; or its owner is no member any more; or the owner's lane is a newer generation; or
 //      the owner has applied the revocation and no longer holds it; or it has lost Kafka and holds nothing
-//   3. -> fetch_starts; answered by starts()     -> the committed offset, made durable before it is used
+//   3. -> fetch_starts; answered by starts()     -> the committed offset, made durable before it is used. With
+//      exactly_once the last owner's lane is fenced before the offset is read, unless it let go of the partition itself
+//      or its successor, by opening, has fenced it
 //   4. -> append `granted` {node, incarnation, generation, offset}
 // What nodes must do for 2 to be true: a report's `holding` lists a partition from the moment its grant was applied
 // until the lane has let go; `applied` never runs ahead of that. A node that lost Kafka ends its lanes; the next ones
@@ -41,6 +43,7 @@ struct pipeline_spec {
   std::vector<std::string> topics;
   std::string model;
   std::string alias = "champion";
+  bool exactly_once = false;
 };
 
 struct core_config {
@@ -81,6 +84,7 @@ struct append {
 struct start_query {
   topic_partition where;
   bool added_later = false; ///< the topic was in use without it: without a committed offset it starts at 0
+  std::string fence{};      ///< transactional.id to be shut out before its committed offset is read; may be empty
 };
 /// Where do they start: committed offset, or resolved and committed. Then call starts() or starts_failed(). One a
 /// pipeline.
@@ -204,7 +208,9 @@ private:
   void fetch_or_grant(batch& out, actions& fetches, const pipeline_spec& pipeline,
                       const std::vector<std::pair<partition_key, planned_owner>>& free, steady_time now);
   bool settled() const;
-  bool is_free(const partition_key& which) const;
+  enum class freedom { held, free, free_once_fenced };
+  freedom freedom_of(const partition_key& which) const;
+  bool exactly_once(const std::string& pipeline) const;
   std::vector<plan_member> eligible() const;
   std::vector<partition_key> wanted_partitions() const;
   const partition_state* partition(const partition_key& which) const;

@@ -50,7 +50,7 @@ std::optional<std::string> coordinator_core::refusal_of(const node_report& repor
 
 bool coordinator_core::holds_nothing(const node_ref& node) const {
   for (const auto& [which, how] : state_.partitions())
-    if (how.node == node && !is_free(which)) return false;
+    if (how.node == node && freedom_of(which) == freedom::held) return false;
   const auto* report = report_of(node);
   if (!report) return false;
   for (const auto& lane : report->lanes)

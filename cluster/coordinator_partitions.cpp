@@ -21,6 +21,11 @@ bool holds(const lane_report* lane, const topic_partition& where) {
 
 } // namespace
 
+bool coordinator_core::exactly_once(const std::string& pipeline) const {
+  return std::any_of(config_.pipelines.begin(), config_.pipelines.end(),
+                     [&](const pipeline_spec& spec) { return spec.name == pipeline && spec.exactly_once; });
+}
+
 const partition_state* coordinator_core::partition(const partition_key& which) const {
   const auto found = state_.partitions().find(which);
   return found == state_.partitions().end() ? nullptr : &found->second;
@@ -51,16 +56,28 @@ bool coordinator_core::settled() const {
   return true;
 }
 
-bool coordinator_core::is_free(const partition_key& which) const {
+/// May another lane have it? With exactly_once its last owner can't be trusted to be gone: what it had under way could
+/// still be committed, unless it let go of the partition itself, or was shut out.
+coordinator_core::freedom coordinator_core::freedom_of(const partition_key& which) const {
   const auto* known = partition(which);
-  if (!known || !state_.is_member(known->node)) return true;
-  const auto* report = report_of(known->node);
-  if (!report) return false;
+  if (!known) return freedom::free;
+  const bool fencing = exactly_once(which.pipeline);
+  const auto gone = fencing ? freedom::free_once_fenced : freedom::free;
+  const auto* member = state_.find_member(known->node.name);
+  const auto* report = member ? report_of(member->node) : nullptr;
   const auto* lane = lane_of(report, which.pipeline);
-  if (lane && lane->generation > known->generation) return true;
-  if (holds(lane, which.where)) return false;
-  if (report->kafka_lost) return true;
-  return known->state == partition_record::state_kind::revoked && report->applied > known->at;
+  const bool same_life = member && member->node == known->node;
+  if (fencing && lane && (!same_life || lane->generation > known->generation)) {
+    if (lane->opened) return freedom::free;          // by opening it has shut out the lanes before it
+    if (lane->problem.empty()) return freedom::held; // it is about to
+  }
+  if (!same_life) return gone;
+  if (!report) return freedom::held;
+  if (lane && lane->generation > known->generation) return gone;
+  if (holds(lane, which.where)) return freedom::held;
+  if (report->kafka_lost) return gone;
+  if (known->state != partition_record::state_kind::revoked || report->applied <= known->at) return freedom::held;
+  return lane ? freedom::free : gone; // it has let go of it, with everything committed
 }
 
 std::vector<plan_member> coordinator_core::eligible() const {
@@ -103,7 +120,7 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
   for (const auto& which : wanted) {
     const auto& owner = plan.at(which);
     const auto* known = partition(which);
-    if (is_free(which)) {
+    if (freedom_of(which) != freedom::held) {
       // One that has no owner yet has a start all the same: rows that come before the first model are not to be
       // skipped.
       if (!owner.node.empty() || !known) free[which.pipeline].emplace_back(which, owner);
@@ -149,7 +166,10 @@ void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeli
       return entry.first.pipeline == pipeline.name && entry.first.where.topic == where.topic;
     };
     const bool added_later = !known && std::any_of(state_.partitions().begin(), state_.partitions().end(), in_use);
-    unknown.push_back({where, added_later});
+    const bool fenced_first = freedom_of(which) == freedom::free_once_fenced;
+    unknown.push_back(
+        {where, added_later,
+         fenced_first ? transactional_id(config_.cluster, pipeline.name, known->node.name) : std::string()});
   }
   if (!unknown.empty() && !starts_asked_.contains(pipeline.name) && now >= starts_next_[pipeline.name]) {
     starts_asked_.insert(pipeline.name);
@@ -166,7 +186,7 @@ void coordinator_core::fetch_or_grant(batch& out, actions& fetches, const pipeli
     if (!known && first_unknown) continue;
     const auto* who = state_.find_member(owner.node);
     const auto* lane = who ? lane_of(report_of(who->node), pipeline.name) : nullptr;
-    if (!lane) continue;
+    if (!lane || (pipeline.exactly_once && !lane->opened)) continue;
     const bool taken_away = known && known->state == partition_record::state_kind::revoked;
     const auto& found = start->second.found;
     out.add(control_record{partition_record{pipeline.name, which.where, partition_record::state_kind::granted,

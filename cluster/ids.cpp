@@ -10,4 +10,8 @@ std::string control_topic(const std::string& cluster) { return "troupe." + clust
 std::string lease_topic(const std::string& cluster) { return "troupe." + cluster + ".lease"; }
 std::string models_topic(const std::string& cluster) { return "troupe." + cluster + ".models"; }
 
+std::string transactional_id(const std::string& cluster, const std::string& pipeline, const std::string& node) {
+  return "troupe." + cluster + "/" + pipeline + "/" + node;
+}
+
 } // namespace troupe

@@ -155,13 +155,45 @@ public:
   virtual bool needs_key(produce_record::target to) = 0;
 };
 
+/// The next offset to read of a partition, to be committed with the records that were made of the rows before it.
+struct transaction_offset {
+  topic_partition where;
+  std::int64_t offset = 0;
+  std::string metadata;
+};
+
+struct transaction_event {
+  enum class kind {
+    opened,    ///< whoever had this transactional.id before is fenced; what it had not committed is aborted
+    committed, ///< the transaction with `token` is: records and offsets together; the next one has begun
+    lost,      ///< the producer is; what became of a commit under way is not known here (message says why)
+  } what = kind::lost;
+  std::uint64_t token = 0;
+  std::string message;
+};
+
+/// The transactions of a lane with exactly_once. One is always open, from `opened` on: what the sink produces belongs
+/// to it, until commit(). One thread at a time; nothing blocks: the calls of librdkafka have a thread of their own. A
+/// port destroyed with a transaction open leaves it to whoever opens or fences the same id next, which aborts it.
+class row_transaction {
+public:
+  virtual ~row_transaction() = default;
+  virtual void on_ready(wake_fn wake) = 0;
+  /// Commits all that was produced since the last commit, with these offsets of the group; a transaction_event with
+  /// `token` tells the end of it. REQUIRES: opened, every record is delivered, no commit is under way.
+  virtual void commit(std::vector<transaction_offset> offsets, std::uint64_t token) = 0;
+  virtual void poll(std::vector<transaction_event>& events) = 0;
+};
+
 /// What a lane needs to open its ports.
 struct lane_topics {
   std::string pipeline, group_id, output_topic, dead_letter_topic; ///< dead_letter_topic may be empty
+  std::string transactional_id{};                                  ///< empty: at_least_once
 };
 struct lane_ports {
   std::unique_ptr<row_source> source;
   std::unique_ptr<row_sink> sink;
+  std::unique_ptr<row_transaction> transaction{}; ///< null: at_least_once, the source commits
 };
 /// Opens the ports of a lane; does not wait for Kafka.
 using lane_factory = std::function<result<lane_ports>(const lane_topics&)>;
@@ -239,6 +271,13 @@ public:
   at_timestamps(std::span<const std::pair<topic_partition, std::int64_t>> where, milliseconds limit) = 0;
 };
 
+/// Shuts a lane's producer out for good: what it has not committed is aborted, what it tries from now on fails. Blocks.
+class lane_fencer {
+public:
+  virtual ~lane_fencer() = default;
+  virtual result<void> fence(const std::string& transactional_id, milliseconds limit) = 0;
+};
+
 struct topic_info {
   std::string name;
   std::int32_t partitions = 0;
@@ -272,5 +311,7 @@ public:
 std::string control_topic(const std::string& cluster);
 std::string lease_topic(const std::string& cluster);
 std::string models_topic(const std::string& cluster);
+/// Of the lane of a pipeline on a node, in all its lives. Names may hold dots, so something else parts them.
+std::string transactional_id(const std::string& cluster, const std::string& pipeline, const std::string& node);
 
 } // namespace troupe

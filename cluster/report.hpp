@@ -25,6 +25,7 @@ struct lane_report {
   std::vector<held_partition> holding;
   std::string problem;         ///< why it can't go on ("" if it can); for people
   bool stopped_by_row = false; ///< errors.tolerance is none and a bad row came: the pipeline has to stop
+  bool opened = false;         ///< its producer is open; with exactly_once that has shut out all earlier generations
 };
 
 /// One model version as this node sees it.
@@ -56,7 +57,7 @@ template <class I> typename I::result_type inspect(I& f, held_partition& x) {
   return f(x.where, x.position, x.committed, x.end_offset);
 }
 template <class I> typename I::result_type inspect(I& f, lane_report& x) {
-  return f(x.pipeline, x.generation, x.holding, x.problem, x.stopped_by_row);
+  return f(x.pipeline, x.generation, x.holding, x.problem, x.stopped_by_row, x.opened);
 }
 template <class I> typename I::result_type inspect(I& f, model_report& x) {
   return f(x.name, x.version, x.state, x.message);

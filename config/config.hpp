@@ -63,7 +63,7 @@ struct pipeline_config {
   std::string topic;                 ///< output topic
   output_config output;
   errors_config errors;
-  std::string delivery; ///< at_least_once (exactly_once is refused until it is built)
+  std::string delivery; ///< at_least_once | exactly_once
   milliseconds commit_interval_ms;
   std::uint32_t max_batch_size;                 ///< rows in one batch to a scorer
   std::chrono::microseconds max_queue_delay_us; ///< how long a row may wait for others to fill a batch

@@ -59,7 +59,7 @@ differs from that of the cluster it joins is refused.
   at least 3 lease intervals, `kafka_loss_timeout_ms` at least 2.
 - `node.listen` beyond loopback needs `node.tls`, and `node.advertise` where it is a wildcard; `node.http` is loopback
   only.
-- `delivery: exactly_once` is refused until it is built.
+- The header `troupe.txn` needs `delivery: exactly_once`.
 )md";
 
 std::string cell(std::string text) {

@@ -119,18 +119,24 @@ void check_output(const pipeline_config& pipeline, const std::string& path, prob
   }
 }
 
+void check_headers(const pipeline_config& pipeline, const std::string& path, problem_list& problems) {
+  const auto& headers = pipeline.output.headers;
+  for (std::size_t i = 0; i < headers.size(); ++i)
+    if (headers[i] == "troupe.txn" && pipeline.delivery != "exactly_once")
+      problems.add(json::element_path(json::member_path(path, "output.headers"), i),
+                   "troupe.txn names a transaction, and only delivery exactly_once has them; remove it");
+}
+
 void check_pipelines(const config& loaded, problem_list& problems) {
   std::unordered_map<std::string, std::size_t> names, groups;
   for (std::size_t i = 0; i < loaded.pipelines.size(); ++i) {
     const auto& pipeline = loaded.pipelines[i];
     auto path = json::element_path("pipelines", i);
     if (problems.holds(path)) continue;
-    if (pipeline.delivery == "exactly_once")
-      problems.add(json::member_path(path, "delivery"),
-                   "exactly_once is not built yet in this version; use at_least_once");
     check_topics(pipeline, path, loaded.cluster, problems);
     check_bounds(pipeline, path, problems);
     check_output(pipeline, path, problems);
+    check_headers(pipeline, path, problems);
     if (pipeline.name.empty()) continue;
     if (auto [first, fresh] = names.emplace(pipeline.name, i); !fresh)
       problems.add(

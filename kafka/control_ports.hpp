@@ -48,6 +48,9 @@ result<std::unique_ptr<offset_store>> make_offset_store(const kafka_properties& 
 
 result<std::unique_ptr<topic_catalog>> make_topic_catalog(const kafka_properties& user);
 
+/// A client lives only as long as a call.
+std::unique_ptr<lane_fencer> make_lane_fencer(const kafka_properties& user);
+
 /// Set by any thread to end a call that is under way.
 using stop_flag = std::shared_ptr<const std::atomic<bool>>;
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -240,6 +241,18 @@ std::string printable(std::string_view text) {
       out += c;
   }
   return out;
+}
+
+void add_commit(rd_kafka_t* client, rd_kafka_topic_partition_list_t* list, const topic_partition& where,
+                std::int64_t offset, const std::string& metadata) {
+  auto* entry = rd_kafka_topic_partition_list_add(list, where.topic.c_str(), where.partition);
+  entry->offset = offset;
+  if (metadata.empty()) return;
+  // The list frees it. librdkafka reads it as a C string, too.
+  auto* copy = static_cast<char*>(rd_kafka_mem_calloc(client, 1, metadata.size() + 1));
+  std::memcpy(copy, metadata.data(), metadata.size());
+  entry->metadata = copy;
+  entry->metadata_size = metadata.size();
 }
 
 bool is_embedded(rd_kafka_t* client, milliseconds limit) {

@@ -13,6 +13,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "base/result.hpp"
+#include "cluster/ids.hpp"
 #include "kafka/properties.hpp"
 
 namespace troupe::kafka {
@@ -93,6 +94,10 @@ std::string printable(std::string_view text);
 inline partition_list_ptr make_partition_list(std::size_t capacity) {
   return partition_list_ptr(rd_kafka_topic_partition_list_new(static_cast<int>(capacity)));
 }
+
+/// Adds the next offset of a partition, to be committed; `metadata` may be empty.
+void add_commit(rd_kafka_t* client, rd_kafka_topic_partition_list_t* list, const topic_partition& where,
+                std::int64_t offset, const std::string& metadata);
 
 /// True if the client talks to the embedded broker. Blocks up to `limit`.
 bool is_embedded(rd_kafka_t* client, milliseconds limit);

@@ -18,10 +18,17 @@ lane_factory make_lane_factory(lane_settings settings, topic_limits_provider lim
     lane_ports ports;
     auto opened_source = make_source({settings.properties, topics.group_id, settings.embedded});
     if (!opened_source) return tl::make_unexpected(opened_source.error());
-    auto opened_sink = make_sink(sink);
-    if (!opened_sink) return tl::make_unexpected(opened_sink.error());
     ports.source = std::move(*opened_source);
-    ports.sink = std::move(*opened_sink);
+    if (topics.transactional_id.empty()) {
+      auto opened = make_sink(sink);
+      if (!opened) return tl::make_unexpected(opened.error());
+      ports.sink = std::move(*opened);
+    } else {
+      auto opened = make_transactional_sink(sink, topics.transactional_id, topics.group_id);
+      if (!opened) return tl::make_unexpected(opened.error());
+      ports.sink = std::move(opened->sink);
+      ports.transaction = std::move(opened->transaction);
+    }
     return ports;
   };
 }

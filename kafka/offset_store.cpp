@@ -1,7 +1,6 @@
 #include "kafka/offset_store.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <thread>
 #include <tuple>
 
@@ -131,14 +130,7 @@ result<void> kafka_offset_store::try_commit(const std::string& group, std::span<
   auto list = make_partition_list(offsets.size());
   for (const auto& one : offsets) {
     TROUPE_ASSERT(one.offset && *one.offset >= 0);
-    auto* entry = add(list.get(), one.where);
-    entry->offset = *one.offset;
-    if (one.metadata.empty()) continue;
-    // The list frees it. librdkafka reads it as a C string, too.
-    auto* copy = static_cast<char*>(rd_kafka_mem_calloc(*client, 1, one.metadata.size() + 1));
-    std::memcpy(copy, one.metadata.data(), one.metadata.size());
-    entry->metadata = copy;
-    entry->metadata_size = one.metadata.size();
+    add_commit(*client, list.get(), one.where, *one.offset, one.metadata);
   }
   const queue_ptr answers(
       rd_kafka_queue_new(*client)); // rd_kafka_commit() has no limit; its answer on a queue can have one

@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "kafka/handle.hpp"
+#include "kafka/transaction.hpp"
 #include "kafka/waker.hpp"
 
 namespace troupe::kafka {
@@ -78,7 +79,7 @@ private:
 
 class rd_sink final : public row_sink {
 public:
-  rd_sink(handle_ptr client, std::shared_ptr<waker> wake, const sink_settings& settings)
+  rd_sink(shared_handle client, std::shared_ptr<waker> wake, const sink_settings& settings)
       : wake_(std::move(wake))
       , client_(std::move(client))
       , limits_{settings.output, settings.dead_letter} {
@@ -120,7 +121,7 @@ private:
   void refused(const produce_record& record, rd_kafka_resp_err_t code);
 
   std::shared_ptr<waker> wake_; // outlives the client's threads
-  handle_ptr client_;           // destroyed after the members below
+  shared_handle client_;        // let go after the members below
   topic_ptr topics_[2];
   topic_limits limits_[2];
   queue_ptr queue_;
@@ -274,9 +275,8 @@ std::string batch_size(const kafka_properties& user, std::size_t smallest) {
   return std::to_string(std::min(wanted, smallest));
 }
 
-} // namespace
-
-result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
+/// The client of a sink; with transactions if there is an id for them.
+result<shared_handle> open_producer(const sink_settings& settings, const std::string& transactional_id) {
   const auto& [user, output_topic, dead_letter_topic, output, dead_letter] = settings;
   TROUPE_ASSERT(!output_topic.empty() && output.partitions > 0);
   auto smallest = output.max_message_bytes, largest = output.max_message_bytes;
@@ -288,24 +288,49 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
                               {"queue.buffering.max.messages", "500000"},
                               {"queue.buffering.max.kbytes", "262144"},
                               {"reconnect.backoff.max.ms", "2000"}};
+  if (!transactional_id.empty())
+    properties["retry.backoff.ms"] = "20"; // a transaction waits for the last one's markers
   for (const auto& [name, value] : user) properties[name] = value;
-  // No gaps: a record that went through after one that failed would overtake it, since the failed one is repeated
-  // later.
-  const kafka_properties fixed{
+  kafka_properties fixed{
       {"enable.idempotence", "true"},
-      {"enable.gapless.guarantee", "true"},
-      {"message.timeout.ms",
-       "0"}, // not covered by the guarantee; rows wait for Kafka as long as it takes, within the bounds
       {"acks", "all"},
       {"max.in.flight.requests.per.connection", "1"}, // a broker serves a connection's requests one by one anyway
       {"partitioner", "murmur2_random"},
       {"message.max.bytes", std::to_string(std::clamp<std::size_t>(largest, 1000, 1000000000))},
       {"batch.size", batch_size(user, smallest)},
       {"log.connection.close", "false"}};
+  if (transactional_id.empty()) {
+    // No gaps: a record that went through after one that failed would overtake it, since the failed one is repeated
+    // later. That does not cover a timeout, so there is none: rows wait for Kafka as long as it takes, within the
+    // bounds.
+    fixed["enable.gapless.guarantee"] = "true";
+    fixed["message.timeout.ms"] = "0";
+  } else {
+    fixed.merge(transactional_properties(transactional_id)); // a record that fails takes its transaction along
+  }
   auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
   if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = lane_close_limit;
+  return shared_handle(std::move(*client));
+}
+
+} // namespace
+
+result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
+  auto client = open_producer(settings, "");
+  if (!client) return tl::make_unexpected(client.error());
   return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings);
+}
+
+result<transactional_sink> make_transactional_sink(const sink_settings& settings, const std::string& transactional_id,
+                                                   const std::string& group_id) {
+  TROUPE_ASSERT(!transactional_id.empty() && !group_id.empty());
+  auto client = open_producer(settings, transactional_id);
+  if (!client) return tl::make_unexpected(client.error());
+  transactional_sink made;
+  made.sink = std::make_unique<rd_sink>(*client, std::make_shared<waker>(), settings);
+  made.transaction = make_transaction(std::move(*client), {transactional_id, group_id, settings.output_topic});
+  return made;
 }
 
 } // namespace troupe::kafka

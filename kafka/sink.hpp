@@ -35,4 +35,13 @@ struct sink_settings {
 /// defaults. Records without headers and with timestamp -1 take the faster way (rd_kafka_produce_batch).
 result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings);
 
+/// A sink whose records belong to transactions, and the transactions. Both share one client; either may go first.
+struct transactional_sink {
+  std::unique_ptr<row_sink> sink;
+  std::unique_ptr<row_transaction> transaction;
+};
+/// The same for exactly_once; offsets are committed to `group_id`.
+result<transactional_sink> make_transactional_sink(const sink_settings& settings, const std::string& transactional_id,
+                                                   const std::string& group_id);
+
 } // namespace troupe::kafka

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <mutex>
 #include <unordered_map>
 
@@ -384,15 +383,7 @@ void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t 
   for (const auto& commit : commits) {
     const auto place = places_.find(commit.slot);
     TROUPE_ASSERT(place != places_.end());
-    const auto& [topic, partition] = place->second;
-    auto* entry = rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
-    entry->offset = commit.offset;
-    if (!commit.metadata.empty()) {
-      // Freed together with the list, by the client's allocator.
-      entry->metadata = rd_kafka_mem_malloc(client_.get(), commit.metadata.size());
-      entry->metadata_size = commit.metadata.size();
-      std::memcpy(entry->metadata, commit.metadata.data(), commit.metadata.size());
-    }
+    add_commit(client_.get(), list.get(), place->second, commit.offset, commit.metadata);
   }
   auto& slots = committing_[token];
   for (const auto& commit : commits) slots.push_back(commit.slot);

@@ -55,7 +55,7 @@ inline node_report report_of(const node_ref& node, std::uint64_t sequence, contr
 
 inline lane_report lane(const std::string& pipeline, std::uint32_t generation,
                         const std::vector<topic_partition>& holding = {}) {
-  lane_report report{pipeline, generation_id{generation}, {}, "", false};
+  lane_report report{pipeline, generation_id{generation}, {}, "", false, true};
   for (const auto& where : holding) report.holding.push_back({where, 0, 0, 0});
   return report;
 }

@@ -191,13 +191,13 @@ BOOST_AUTO_TEST_CASE(several_errors__are_reported_together_a_line_each) {
   from.kafka = R"("bootstrap.servers":"k:9092","plugin.library.paths":"/tmp/x.so","lingerms":5)";
   from.pipeline =
       R"("name":"games","subscribe":"dsp","model":"games","topic":"dsp","comit.interval.ms":1,"max_batch_size":0,
-    "delivery":"exactly_once")";
+    "output":{"headers":["troupe.txn"]})";
   from.node = R"("listen":"0.0.0.0:4800","log":{"level":"loud"})";
   auto message = refusal(from);
   for (const char* part : {"cluster.removal_timeout_ms: 500", "kafka.plugin.library.paths: is refused",
                            "kafka.lingerms: ", "pipelines[0].topic: dsp is also a source",
                            "pipelines[0].comit.interval.ms: unknown option", "pipelines[0].max_batch_size: 0",
-                           "pipelines[0].delivery: exactly_once is not built yet",
+                           "pipelines[0].output.headers[0]: troupe.txn names a transaction",
                            "node.listen: 0.0.0.0 can be reached", "node.log.level: \"loud\""})
     BOOST_CHECK_MESSAGE(contains(message, std::string("c.json: ") + part), message << " -- expected " << part);
 }
@@ -229,8 +229,8 @@ BOOST_AUTO_TEST_CASE(meaning__related_bounds__are_compared) {
        "pipelines[0].max_inflight_bytes: 1048575 is not allowed; must be at least max_row_bytes, 1048576"},
       {with_pipeline(R"("max_uncommitted_rows":65535)"),
        "pipelines[0].max_uncommitted_rows: 65535 is not allowed; must be at least max_inflight_rows, 65536"},
-      {with_pipeline(R"("delivery":"exactly_once")"),
-       "pipelines[0].delivery: exactly_once is not built yet in this version; use at_least_once"},
+      {with_pipeline(R"("output":{"headers":["troupe.model","troupe.txn"]})"),
+       "pipelines[0].output.headers[1]: troupe.txn names a transaction, and only delivery exactly_once has them"},
       {with_pipeline(R"("errors":{"deadletterqueue.topic.name":"dsp"})"),
        "pipelines[0].errors.deadletterqueue.topic.name: dsp is also a source"},
       {with_pipeline(R"("errors":{"deadletterqueue.topic.name":"preds"})"), "preds is also the output topic"},

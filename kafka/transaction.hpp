@@ -1,0 +1,34 @@
+#pragma once
+// Transactions of a lane over librdkafka: row_transaction of cluster/ports.hpp. INTERNAL to kafka/; others use
+// make_transactional_sink and make_lane_fencer.
+//
+// The calls of librdkafka block, and one of them ignores its limit while the group's coordinator is away, so they have
+// a thread of their own. It shares the client with the sink; a call that hangs keeps both alive behind the lane's back,
+// and does no harm there: the next generation has fenced its producer.
+//
+// A call whose outcome is not known is made again, never followed by an abort. Anything that is not retriable, and any
+// commit that takes longer than the broker keeps a transaction open, is the end of the producer (`lost`): the committed
+// offset tells its successor what became of the last transaction.
+
+#include <memory>
+#include <string>
+
+#include "cluster/ports.hpp"
+#include "kafka/handle.hpp"
+
+namespace troupe::kafka {
+
+using shared_handle = std::shared_ptr<rd_kafka_t>;
+
+/// What every producer with this id has in common, lanes and fencers.
+kafka_properties transactional_properties(const std::string& transactional_id);
+
+struct transaction_settings {
+  std::string transactional_id, group_id;
+  std::string some_topic; ///< any that exists: the way to the group's coordinator is tried out with it
+};
+
+/// Begins to open at once. REQUIRES: the client was opened with transactional_properties().
+std::unique_ptr<row_transaction> make_transaction(shared_handle client, const transaction_settings& settings);
+
+} // namespace troupe::kafka
