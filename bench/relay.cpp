@@ -3,7 +3,10 @@
 // to the producer without waiting for deliveries. So a ratio against it understates Troupe, never flatters it.
 //
 //   relay --bootstrap H:P --source dsp --target out [--headers none|model] [--value-only] [--timestamp source|now]
-//         [--max N] [--linger MS] [--group G] [--from-end]
+//         [--max N] [--linger MS] [--group G] [--from-end] [--transactional-id ID] [--interval MS]
+//
+// With --transactional-id what it produces and the offsets are one transaction every --interval: flush, offsets, commit,
+// in turn with reading, all in the one thread.
 //
 // Prints {"rows":N,"seconds":S,"rows_per_s":R} on stdout at the end (--max rows, SIGTERM or SIGINT).
 
@@ -24,29 +27,31 @@ namespace {
 
 constexpr std::size_t drain_rows = 1'000;
 constexpr int wait_ms = 100;
-constexpr std::int64_t commit_every_ns = 100'000'000;
 constexpr int flush_limit_ms = 30'000;
 
 std::atomic<bool> stopping{false};
 
 struct relay_options {
-  std::string bootstrap, source, target, headers = "none", timestamp = "source", group = "bench.relay";
+  std::string bootstrap, source, target, headers = "none", timestamp = "source", group = "bench.relay", transactional_id;
   bool value_only = false, from_end = false;
   std::uint64_t max = 0;
-  int linger_ms = 1;
+  int linger_ms = 1, interval_ms = 100;
 };
 
 class relay {
 public:
   explicit relay(const relay_options& given)
       : options(given)
-      , producer(open_producer(given.bootstrap, given.linger_ms))
+      , producer(open(given))
       , consumer(open_consumer(given.bootstrap, given.group))
       , target(open_topic(producer.get(), given.target))
       , queue(rd_kafka_queue_get_consumer(consumer.get())) {
     partitions_of(producer.get(), options.target);
     positions.assign(static_cast<std::size_t>(partitions_of(consumer.get(), options.source)), -1);
     read_all(consumer.get(), options.source, options.from_end);
+    if (!transactional()) return;
+    check(rd_kafka_init_transactions(producer.get(), flush_limit_ms), "opening the transactions");
+    check(rd_kafka_begin_transaction(producer.get()), "beginning a transaction");
   }
 
   void run() {
@@ -58,15 +63,19 @@ public:
         pass_on(rows.data(), taken);
       }
       rd_kafka_poll(producer.get(), 0);
-      if (const auto now = now_ns(); now - committed_ns >= commit_every_ns) {
-        commit(true);
+      if (const auto now = now_ns(); now - committed_ns >= options.interval_ms * 1'000'000ll) {
+        if (transactional())
+          commit_transaction();
+        else
+          commit(true);
         committed_ns = now;
       }
     }
+    if (transactional()) commit_transaction();
     if (rd_kafka_flush(producer.get(), flush_limit_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
       give_up("not all rows could be produced");
     const double seconds = started_ns == 0 ? 0 : static_cast<double>(now_ns() - started_ns) / 1e9;
-    commit(false);
+    if (!transactional()) commit(false);
     fmt::print("{{\"rows\":{},\"seconds\":{:.3f},\"rows_per_s\":{:.0f}}}\n", count, seconds,
                seconds > 0 ? static_cast<double>(count) / seconds : 0.0);
   }
@@ -139,12 +148,43 @@ private:
       give_up(fmt::format("producing failed: {}", rd_kafka_error_string(error)));
   }
 
-  void commit(bool async) {
+  static client_ptr open(const relay_options& given) {
+    if (given.transactional_id.empty()) return open_producer(given.bootstrap, given.linger_ms);
+    return open_producer(given.bootstrap, given.linger_ms,
+                         {{"transactional.id", given.transactional_id}, {"retry.backoff.ms", "20"}});
+  }
+
+  [[nodiscard]] bool transactional() const { return !options.transactional_id.empty(); }
+
+  static void check(rd_kafka_error_t* error, const char* doing) {
+    if (error) give_up(fmt::format("{}: {}", doing, rd_kafka_error_string(error)));
+  }
+
+  void commit_transaction() {
+    if (count == committed_count) return;
+    committed_count = count;
+    if (rd_kafka_flush(producer.get(), flush_limit_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+      give_up("not all rows of a transaction could be produced");
+    auto* list = reached();
+    auto* group = rd_kafka_consumer_group_metadata_new(options.group.c_str());
+    check(rd_kafka_send_offsets_to_transaction(producer.get(), list, group, flush_limit_ms), "adding offsets");
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_topic_partition_list_destroy(list);
+    check(rd_kafka_commit_transaction(producer.get(), flush_limit_ms), "committing a transaction");
+    check(rd_kafka_begin_transaction(producer.get()), "beginning a transaction");
+  }
+
+  [[nodiscard]] rd_kafka_topic_partition_list_t* reached() const {
     auto* list = rd_kafka_topic_partition_list_new(static_cast<int>(positions.size()));
     for (std::size_t i = 0; i < positions.size(); ++i)
       if (positions[i] >= 0)
         rd_kafka_topic_partition_list_add(list, options.source.c_str(), static_cast<std::int32_t>(i))->offset =
             positions[i];
+    return list;
+  }
+
+  void commit(bool async) {
+    auto* list = reached();
     if (list->cnt > 0) rd_kafka_commit(consumer.get(), list, async ? 1 : 0);
     rd_kafka_topic_partition_list_destroy(list);
   }
@@ -155,7 +195,7 @@ private:
   queue_ptr queue;
   std::vector<std::int64_t> positions;
   std::vector<rd_kafka_message_t> batch;
-  std::uint64_t count = 0;
+  std::uint64_t count = 0, committed_count = 0;
   std::int64_t started_ns = 0, committed_ns = 0;
 };
 
@@ -175,6 +215,8 @@ int main(int argc, char** argv) {
   app.add_option("--max", options.max, "Stop after so many rows; 0: never");
   app.add_option("--linger", options.linger_ms);
   app.add_option("--group", options.group);
+  app.add_option("--transactional-id", options.transactional_id, "Produce and commit in transactions");
+  app.add_option("--interval", options.interval_ms, "Milliseconds between commits");
   CLI11_PARSE(app, argc, argv);
   if (options.value_only) options.timestamp = "now";
   const auto stop = [](int) { troupe::bench::stopping = true; };

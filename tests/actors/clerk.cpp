@@ -1,5 +1,9 @@
 // Where partitions start: the committed offset, or what startingOffsets says, made durable before anybody uses it.
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include <boost/test/unit_test.hpp>
 
 #include "actors/clerk.hpp"
@@ -40,8 +44,22 @@ struct memory_offsets final : offset_store {
   }
 };
 
+/// Notes what it shuts out, and what was committed for dsp/0 at that moment.
+struct memory_fencer final : lane_fencer {
+  std::vector<std::string> ids;
+  bool fails = false;
+  std::function<void()> on_fence;
+  result<void> fence(const std::string& id, milliseconds) override {
+    if (fails) return fail(errc::timeout, "no coordinator");
+    ids.push_back(id);
+    if (on_fence) on_fence();
+    return {};
+  }
+};
+
 struct fixture {
   clerk_ports ports;
+  memory_fencer* fencer = nullptr;
   memory_offsets* offsets = nullptr;
   clerk_pipeline pipeline{"troupe.games", {}};
   std::vector<action::start_query> query{{{"dsp", 0}, false}, {{"dsp", 1}, false}};
@@ -50,6 +68,9 @@ struct fixture {
     auto store = std::make_unique<memory_offsets>();
     offsets = store.get();
     ports.offsets = std::move(store);
+    auto own = std::make_unique<memory_fencer>();
+    fencer = own.get();
+    ports.fencer = std::move(own);
   }
   std::string starts() {
     auto found = resolve_starts(pipeline, query, ports, milliseconds{1000});
@@ -127,6 +148,22 @@ BOOST_FIXTURE_TEST_CASE(explicit_offsets__without_a_partition__it_starts_at_the_
   offsets->known.clear();
   pipeline.starting = {start_rule::kind::offsets, {{"other", {{0, 42}}}}};
   BOOST_TEST(starts() == "dsp/0@100 dsp/1@100 ");
+}
+
+BOOST_FIXTURE_TEST_CASE(lane_to_be_fenced__is_fenced_once_and_before_any_offset_is_read, fixture) {
+  query = {{{"dsp", 0}, false, "lane-b"}, {{"dsp", 1}, false, "lane-b"}};
+  offsets->known[{"dsp", 0}] = {{"dsp", 0}, 20, {}};
+  offsets->known[{"dsp", 1}] = {{"dsp", 1}, 30, {}};
+  fencer->on_fence = [&] { offsets->known[{"dsp", 0}].offset = 25; }; // its last transaction was committed just before
+  BOOST_TEST(starts() == "dsp/0@25 dsp/1@30 ");
+  BOOST_TEST(fencer->ids == std::vector<std::string>{"lane-b"});
+}
+
+BOOST_FIXTURE_TEST_CASE(lane_can_not_be_fenced__no_start_is_told, fixture) {
+  query = {{{"dsp", 0}, false, "lane-b"}};
+  offsets->known[{"dsp", 0}] = {{"dsp", 0}, 20, {}};
+  fencer->fails = true;
+  BOOST_TEST(starts() == "no coordinator");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

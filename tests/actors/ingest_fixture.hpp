@@ -116,9 +116,9 @@ struct lane_fixture : actor_fixture {
   }
   ~lane_fixture() { ingest_ = nullptr; }
 
-  void start(bool dead_letters = true) {
+  void start(bool dead_letters = true, const std::string& transactional_id = "") {
     icfg.has_dead_letters = dead_letters;
-    auto [ports, hand] = kafka.open({"games", "group", "preds", dead_letters ? "dsp.dlq" : ""});
+    auto [ports, hand] = kafka.open({"games", "group", "preds", dead_letters ? "dsp.dlq" : "", transactional_id});
     lane = hand;
     lane->on_commit = [this](const fake_lane& at, const std::vector<partition_commit>& offsets) {
       for (const auto& offset : offsets) check_durable(at.assigned.at(offset.slot).where, offset.offset);

@@ -84,8 +84,8 @@ BOOST_AUTO_TEST_CASE(wrong_value__says_place_value_and_what_is_allowed) {
       {with_pipeline(R"("output":{"prediction":{"a":"proba"}})"),
        "pipelines[0].output.prediction.a: \"proba\" is not allowed; must be probability, probability(CLASS)"},
       {with_pipeline(R"x("output":{"prediction":{"a":"value(x)"}})x"), "\"value(x)\" is not allowed"},
-      {with_pipeline(R"("output":{"headers":["troupe.txn"]})"),
-       "pipelines[0].output.headers[0]: \"troupe.txn\" is not allowed; must be one of troupe.model, troupe.sha256, "
+      {with_pipeline(R"("output":{"headers":["troupe.row"]})"),
+       "pipelines[0].output.headers[0]: \"troupe.row\" is not allowed; must be one of troupe.model, troupe.sha256, "
        "troupe.source"},
       {with_pipeline(R"("output":{"headers":["troupe.node","troupe.node"]})"), "none twice"},
       {with_pipeline(R"("output":{"timestamp":"never"})"), "must be one of source, now"},

@@ -1,6 +1,7 @@
 """What is wrong is refused: one clear line, the right exit code, and what ran before keeps running."""
 import json
 import socket
+import subprocess
 import time
 
 from harness import FEATURES, Node, free_ports, games_rows, produce, read_topic, require, wait_until
@@ -53,9 +54,16 @@ def config__typo__is_refused_with_the_nearest_name(test):
     misused(test.run("nod"), "subcommand")
 
 
-def config__exactly_once__is_refused_by_name(test):
-    cluster = test.cluster("eos", create=False, pipeline={"delivery": "exactly_once"})
-    refused(test.run("config", "check", cluster.config), "exactly_once")
+def node__exactly_once_on_the_embedded_broker__is_refused(test):
+    port, = free_ports(1)
+    with subprocess.Popen([test.troupe, "broker", "--port", str(port), "--topics", "eos-dsp:1,eos-preds:1,eos-dlq:1",
+                           "--cluster", "eos"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as broker:
+        try:
+            cluster = test.cluster("eos", create=False, pipeline={"delivery": "exactly_once"},
+                                   kafka={"bootstrap.servers": f"127.0.0.1:{port}"})
+            node_ends(cluster, "embedded broker", "at_least_once")
+        finally:
+            broker.kill()
 
 
 def config__dangerous_kafka_property__is_refused_by_name(test):

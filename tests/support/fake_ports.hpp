@@ -74,10 +74,17 @@ struct fake_lane {
   std::size_t output_bytes_max = 1u << 20, dead_letter_bytes_max = 1u << 20;
   bool output_compacted = false;
   std::function<void(const fake_lane&, const std::vector<partition_commit>&)> on_commit; ///< before it takes effect
+  bool hold_opening = false; ///< of the transactions, until open_transactions()
 
   // what happened
   std::size_t drain_calls = 0, rows_handed_out = 0, rows_produced = 0;
   std::vector<commit_call> commits;
+  struct transaction_call {
+    std::vector<transaction_offset> offsets;
+    std::uint64_t token = 0;
+    std::vector<pending_record> records; ///< delivered since the last commit
+  };
+  std::vector<transaction_call> transactions; ///< that a commit was asked for
 
   // inside
   struct position {
@@ -89,7 +96,10 @@ struct fake_lane {
   std::deque<commit_call> held_commits;
   std::vector<source_event> events;
   std::vector<delivery> deliveries;
-  wake_fn wake_source, wake_sink;
+  std::vector<pending_record> staged; ///< delivered, and not committed
+  std::size_t transactions_done = 0;
+  std::vector<transaction_event> transaction_events;
+  wake_fn wake_source, wake_sink, wake_transaction;
 
   fake_lane(fake_kafka& k, lane_topics t)
       : kafka(k)
@@ -98,6 +108,13 @@ struct fake_lane {
   /// The first n waiting records become durable (or fail).
   void deliver(std::size_t n = std::numeric_limits<std::size_t>::max(), bool ok = true);
   void finish_commits(bool ok = true);
+  void open_transactions() { emit({transaction_event::kind::opened, 0, {}}); }
+  /// The first commit that is under way is done, or its producer lost.
+  void finish_transaction(bool ok = true);
+  void emit(transaction_event event) {
+    transaction_events.push_back(std::move(event));
+    wake();
+  }
   void emit(source_event event) {
     events.push_back(std::move(event));
     wake();
@@ -106,6 +123,7 @@ struct fake_lane {
     if (closed) return;
     if (wake_source) wake_source();
     if (wake_sink) wake_sink();
+    if (wake_transaction) wake_transaction();
   }
   void finish_commit(const commit_call& call, bool ok);
 };
@@ -115,6 +133,7 @@ public:
   std::map<std::string, std::vector<fake_log>> topics;
   std::map<std::string, std::map<topic_partition, committed_offset>> groups;
   std::vector<std::shared_ptr<fake_lane>> lanes; ///< in the order they were opened
+  bool hold_opening = false;                     ///< of the transactions of lanes opened from now on
 
   void create(const std::string& topic, std::size_t partitions) { topics[topic].resize(partitions); }
   std::int64_t append(const std::string& topic, std::int32_t partition, fake_record record) {
@@ -156,7 +175,9 @@ inline void fake_lane::deliver(std::size_t n, bool ok) {
   for (; n > 0 && !pending.empty(); --n) {
     auto next = std::move(pending.front());
     pending.pop_front();
-    if (ok && !lose_records)
+    if (ok && !topics.transactional_id.empty())
+      staged.push_back(next);
+    else if (ok && !lose_records)
       kafka.append(next.to == produce_record::target::output ? topics.output_topic : topics.dead_letter_topic,
                    next.partition, std::move(next.record));
     if (!deliveries.empty() && deliveries.back().token == next.token && deliveries.back().ok == ok)
@@ -190,6 +211,18 @@ inline void fake_lane::finish_commits(bool ok) {
     held_commits.pop_front();
     finish_commit(call, ok);
   }
+}
+
+inline void fake_lane::finish_transaction(bool ok) {
+  TROUPE_ASSERT(transactions_done < transactions.size());
+  auto& call = transactions[transactions_done++];
+  if (!ok) return emit({transaction_event::kind::lost, 0, "scripted failure"});
+  for (auto& one : call.records)
+    kafka.append(one.to == produce_record::target::output ? topics.output_topic : topics.dead_letter_topic,
+                 one.partition, one.record);
+  for (auto& offset : call.offsets)
+    kafka.groups[topics.group_id][offset.where] = {offset.where, offset.offset, offset.metadata};
+  emit({transaction_event::kind::committed, call.token, {}});
 }
 
 class fake_source final : public row_source {
@@ -320,10 +353,36 @@ private:
   std::shared_ptr<fake_lane> lane_;
 };
 
+class fake_transaction final : public row_transaction {
+public:
+  explicit fake_transaction(std::shared_ptr<fake_lane> lane)
+      : lane_(std::move(lane)) {
+    if (!lane_->hold_opening) lane_->open_transactions();
+  }
+  ~fake_transaction() override { lane_->wake_transaction = nullptr; }
+  void on_ready(wake_fn wake) override { lane_->wake_transaction = std::move(wake); }
+  void commit(std::vector<transaction_offset> offsets, std::uint64_t token) override {
+    TROUPE_ASSERT(lane_->pending.empty() && lane_->transactions_done == lane_->transactions.size());
+    lane_->transactions.push_back({std::move(offsets), token, std::exchange(lane_->staged, {})});
+    if (!lane_->hold_commits) lane_->finish_transaction();
+  }
+  void poll(std::vector<transaction_event>& events) override {
+    events.insert(events.end(), lane_->transaction_events.begin(), lane_->transaction_events.end());
+    lane_->transaction_events.clear();
+  }
+
+private:
+  std::shared_ptr<fake_lane> lane_;
+};
+
 inline std::pair<lane_ports, std::shared_ptr<fake_lane>> fake_kafka::open(const lane_topics& lane_topics_) {
   auto lane = std::make_shared<fake_lane>(*this, lane_topics_);
   lanes.push_back(lane);
-  lane_ports ports{std::make_unique<fake_source>(lane), std::make_unique<fake_sink>(lane)};
+  lane_ports ports{std::make_unique<fake_source>(lane), std::make_unique<fake_sink>(lane), nullptr};
+  if (!lane_topics_.transactional_id.empty()) {
+    lane->hold_opening = hold_opening;
+    ports.transaction = std::make_unique<fake_transaction>(lane);
+  }
   return {std::move(ports), lane};
 }
 
