@@ -10,7 +10,7 @@ Exit code 1 when a check failed; everything is kept then, and always with --dir.
 import pathlib
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parent.parent / "e2e")]
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 
 import environment      # noqa: E402
 
