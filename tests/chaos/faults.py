@@ -19,7 +19,6 @@ FLOW_S = 3.0                # rows flow when some were seen within so long befor
 class Fault:
     kind = None
     stops = False           # takes its target away: no second such fault on it at the same time
-    flows_at_end = False    # its recovery is counted from its end, since nothing can flow before
 
     def __init__(self, bench, wanted):
         self.bench, self.stand, self.wanted = bench, bench.stand, wanted
@@ -199,8 +198,6 @@ class Leave(NodeFault):
 # ---- Kafka ----
 
 class BrokerFault(Fault):
-    flows_at_end = True
-
     def candidates(self):
         return self.bench.free_brokers()
 
@@ -238,6 +235,17 @@ class BrokerKill(BrokerFault):
         if any(leaders.get(tp) in (None, self.number) for tp in self.led):
             return None
         return f"{len(self.led)} partitions led by others" if self.led else None
+
+
+class BrokerRestart(BrokerKill):
+    """The same in good order, by SIGTERM: what the only broker can bear, since it is back within seconds."""
+    kind = "broker-restart"
+
+    def begin(self):
+        self.stand.brokers.signal(self.broker, signal.SIGTERM)
+
+    def over(self):
+        return (self.launched or not self.broker.pid) and super().over()
 
 
 class BrokerFreeze(BrokerFault):
@@ -443,5 +451,5 @@ class CpuHog(Fault):
 
 
 KINDS = {cls.kind: cls for cls in (
-    Kill, KillOwner, KillCoordinator, KillScorer, FreezeShort, FreezeLong, Join, Leave, BrokerKill, BrokerFreeze, Delay,
-    Loss, CutKafka, CutPeers, CutOneWay, Push, Rollback, Poison, CpuHog, DelayedEndTxn)}
+    Kill, KillOwner, KillCoordinator, KillScorer, FreezeShort, FreezeLong, Join, Leave, BrokerKill, BrokerRestart,
+    BrokerFreeze, Delay, Loss, CutKafka, CutPeers, CutOneWay, Push, Rollback, Poison, CpuHog, DelayedEndTxn)}

@@ -5,27 +5,34 @@ import statistics
 from stand import PARTITIONS
 from verdicts import PROMISES, SHOWN, Verdict
 
-
-def recovery(fault, visible):
-    """Seconds until a row that came after the fault (or after its end) was seen with its outcome, of the slowest
-    partition: (from its beginning, from its end); None: never."""
-    def until(begun, begun_ms):
-        first = visible.first_arrivals(begun_ms)
-        return round(max(0.0, max(first.values()) - begun), 2) if len(first) == PARTITIONS else None
-    return until(fault.begun, fault.begun_ms), until(fault.ended, fault.ended_ms)
+# A pause is the fault's when it began from so long before its beginning to so long after its end.
+BEFORE_S, AFTER_S = 0.5, 5.0
 
 
-def fault_lines(faults, visible, commits, begin, exactly_once, visible_places):
+def flows_again(fault, visible, until):
+    """Seconds until every partition had new outcomes again, as the reader saw them: the longest pause of a partition
+    that began during the fault or just after it. None: never."""
+    gap = visible.longest_gap(fault.begun - BEFORE_S, fault.ended + AFTER_S, until)
+    return None if gap is None else round(gap, 2)
+
+
+def caught_up(fault, visible):
+    """Seconds from the fault's end until every partition had an outcome of a row that was made after it, so until what
+    had piled up was worked off. None: never."""
+    first = visible.first_arrivals(fault.ended_ms)
+    return round(max(0.0, max(first.values()) - fault.ended), 2) if len(first) == PARTITIONS else None
+
+
+def fault_lines(faults, visible, commits, begin, until, exactly_once, visible_places):
+    """`begin`, `until`: when the first and the last rows were sent."""
     lines = []
     for fault in faults:
-        from_begin, from_end = recovery(fault, visible)
         line = {
             "at_s": round(fault.begun - begin, 1), "kind": fault.kind,
             "target": str(fault.target) + (f" {fault.target_text}" if hasattr(fault, "target_text") else ""),
             "seconds": round(fault.ended - fault.begun, 1), "with": fault.company, "observed": fault.observed,
             "evidence": fault.evidence, "rows_flowed": fault.flowed,
-            "recovery_s": from_end if fault.flows_at_end else from_begin,
-            "recovery_from_begin_s": from_begin, "recovery_from_end_s": from_end,
+            "recovery_s": flows_again(fault, visible, until), "caught_up_s": caught_up(fault, visible),
             "committed_again_s": committed_again(fault, commits),
         }
         if fault.tail or fault.kind.startswith("kill"):

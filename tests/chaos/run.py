@@ -118,7 +118,7 @@ def judge(wanted, stand, bench, network, begin, seconds, sent):
     growth = verdicts.growth(bench.resources.samples)
     problems["C9"] += [f"{g}" for g in growth if g["rss_kb_per_minute"] > verdicts.RSS_SLOPE_MAX_KB_MIN]
     places = {(r.topic, r.partition, r.offset) for r in (*outputs, *dead)}
-    lines = report.fault_lines(bench.faults, bench.visible, bench.commits, begin, exactly_once, places)
+    lines = report.fault_lines(bench.faults, bench.visible, bench.commits, begin, bench.fed_until, exactly_once, places)
     problems["C8"] += [f"{line['kind']} of {line['target']} at {line['at_s']} s: rows never flowed again"
                        for line in lines if line["recovery_s"] is None]
     counted = [line for line in lines if line["observed"]]

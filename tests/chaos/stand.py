@@ -114,7 +114,10 @@ class Stand:
             self.spaces.down()
 
     def possible(self, kind):
-        """Whether this machine and this delivery can do the kind. Without namespaces only what a proxy can do."""
+        """Whether it makes sense here. Without namespaces only what a proxy can do; the only broker is restarted in
+        good order, since it needs half a minute to get over a crash, in which no other fault would show."""
+        if kind in ("broker-kill", "broker-restart"):
+            return (kind == "broker-restart") == (self.brokers.count == 1)
         return bool(self.spaces) or kind not in ("loss", "cut-peers")
 
     # ---- nodes ----

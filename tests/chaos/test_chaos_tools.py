@@ -23,10 +23,12 @@ def plan__same_seed__is_the_same_plan(_test):
 
 def plan__ten_minutes__have_every_kind_and_empty_slots(_test):
     require(set(DURATIONS) == set(KINDS), f"{set(DURATIONS) ^ set(KINDS)}")
+    kills = ("kill-node", "kill-owner", "kill-coordinator")
     for seed in range(20):
         plan = make_plan(seed, 600, KINDS)
         wanted = [w for slot in plan for w in slot.wanted]
         require({w.kind for w in wanted} == set(KINDS) and len(wanted) >= 60, f"seed {seed}: {len(wanted)} faults")
+        require(sum(w.kind in kills for w in wanted) >= 22, f"seed {seed}: too few kills")
         sizes = {len(slot.wanted) for slot in plan}
         require(sizes == {0, 1, 2, 3}, f"seed {seed}: slots of {sizes}")
         gaps = [b.at - a.at for a, b in zip(plan, plan[1:])]

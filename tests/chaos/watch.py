@@ -17,6 +17,7 @@ from checks import source_of
 from harness import Failure, open_reader, record_of, wait_until
 
 FRESH_S = 15                # how long a record stays among the recent ones
+NEVER_S = 20                # a partition without an outcome for so long at the end has not recovered
 
 
 def text_of(record, header):
@@ -35,11 +36,13 @@ class Follower(threading.Thread):
         self.positions = {}                         # (topic, partition) -> offset read up to; markers count
         self.ending = threading.Event()
         self.failure = None
-        parts = []
-        for topic in topics:
-            for partition in self.consumer.list_topics(topic, 10).topics[topic].partitions:
-                parts.append(TopicPartition(topic, partition, OFFSET_BEGINNING))
-        self.consumer.assign(parts)
+        self.consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)
+                              for topic in topics for partition in self._partitions(topic)])
+
+    def _partitions(self, topic):
+        """Of a new topic every broker learns in its own time."""
+        return wait_until(lambda: self.consumer.list_topics(topic, 10).topics[topic].partitions, 30,
+                          f"{topic} to have partitions")
 
     def run(self):
         try:
@@ -74,7 +77,7 @@ class Follower(threading.Thread):
 def _passes(error):
     return error.retriable() or error.code() in (
         KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE,
-        KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.OFFSET_NOT_AVAILABLE)
+        KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.OFFSET_NOT_AVAILABLE)
 
 
 class VisibleReader(Follower):
@@ -115,13 +118,17 @@ class VisibleReader(Follower):
                 found[partition] = float(numpy.asarray(seen[:count])[fresh].min())
         return found
 
-    def arrivals_between(self, begin, end):
-        """How many outcomes came in that time."""
-        total = 0
-        for seen, _ in list(self.arrivals.values()):
-            times = numpy.asarray(seen[:])
-            total += int(numpy.searchsorted(times, end) - numpy.searchsorted(times, begin))
-        return total
+    def longest_gap(self, begin, end, until):
+        """Seconds without an outcome, of the partition that waited longest: of the pauses that began from `begin` to
+        `end`; None when one had not ended at `until`, when the last rows were sent."""
+        worst = 0.0
+        for seen, _ in self.arrivals.values():
+            times = numpy.asarray(seen)
+            gaps = numpy.diff(times)[(times[:-1] >= begin) & (times[:-1] <= end)]
+            worst = max(worst, float(gaps.max(initial=0)))
+            if times[-1] < min(end, until - NEVER_S):
+                return None
+        return worst
 
 
 def digest(record):
