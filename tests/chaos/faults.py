@@ -27,6 +27,7 @@ class Fault:
         self.flowed = False
         self.evidence = None
         self.tail = []              # of a kill: records that its node had appended in the last 100 ms
+        self.last = []              # and those that may belong to the transaction that it left open
         self.company = []           # kinds of the faults that were in force at the same time
 
     def candidates(self):
@@ -106,9 +107,11 @@ class Kill(NodeFault):
         self.stand.end(self.target, signal.SIGKILL)
 
     def observe(self):
-        if not self.tail and time.monotonic() > self.begun + 0.5:
+        # Some were appended before the kill and are read a little after it; no earlier than 2 s is it started again.
+        if not self.last and time.monotonic() > self.begun + 1.5:
             self.tail = self.bench.appended.of_node(self.target, self.begun - 0.1, self.begun + 0.3)
-        return self.moved()
+            self.last = self.bench.appended.of_node(self.target, self.begun - 0.3, self.begun + 1.2)
+        return self.moved() if time.monotonic() > self.begun + 1.5 else None
 
 
 class KillOwner(Kill):
@@ -320,7 +323,7 @@ class CutOneWay(NetworkFault):
     kind = "cut-one-way"
 
     def wanted_chances(self):
-        ways = ("kafka_in", "kafka_out", "peers_in", "peers_out")
+        ways = self.stand.ways()
         way = ways[int(self.share() * len(ways))]
         self.target_text = way
         return {way: 1.0}

@@ -52,11 +52,12 @@ class Proxy:
 
 
 class Stand:
-    def __init__(self, directory, troupe, nodes, brokers, delivery):
+    def __init__(self, directory, troupe, nodes, brokers, delivery, network="auto"):
         self.directory = directory
         self.names = [chr(ord("a") + i) for i in range(nodes)]
         self.all_names = [*self.names, SCORER, JOINER]
-        self.no_namespaces = Namespaces.why_not()
+        self.no_namespaces = "asked for" if network == "proxy" else Namespaces.why_not()
+        require(network != "namespaces" or not self.no_namespaces, f"no namespaces: {self.no_namespaces}")
         self.spaces = None if self.no_namespaces else Namespaces(self.all_names, brokers)
         host = self.spaces.broker_host if self.spaces else lambda _: "127.0.0.1"
         self.brokers = Brokers(directory, brokers, self.all_names, host)
@@ -90,6 +91,8 @@ class Stand:
             # Commands dial the nodes too, so the file itself names a certificate.
             self.cluster.content["node"]["tls"] = {key.rpartition(".")[2]: value for key, value in tls.items()}
             self.cluster.write()
+        checked = self.test.run("config", "check", self.cluster.config)
+        require(checked.code == 0, f"this troupe does not take the config: {checked.err.strip()}")
         for name in self.all_names:
             self.nodes[name] = self._node(name)
         for name in (*self.names, SCORER):
@@ -146,6 +149,10 @@ class Stand:
             self.spaces.impair(name, **worst)
         else:
             self.proxy.tell(do="cut", node=name, **{"in": worst["kafka_in"] == 1, "out": worst["kafka_out"] == 1})
+
+    def ways(self):
+        """The directions that can be cut here: the proxy is between nodes and Kafka only."""
+        return IMPAIRMENTS if self.spaces else IMPAIRMENTS[:2]
 
     def losses(self, name):
         """A number that grows while an impairment bites: packets dropped, or chunks that the proxy kept back."""

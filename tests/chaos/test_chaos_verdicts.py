@@ -2,6 +2,7 @@
 import collections
 import json
 
+import report
 import verdicts
 from checks import source_of, verify_commits
 from harness import Record, require
@@ -224,3 +225,15 @@ def verdicts__reader_that_saw_another_sequence__is_found(_test):
     require(not verdicts.same_sequence(seen, digest, records), "the same sequence was called another")
     for other in (records[:-1], changed(records, 4, value=b"{}"), [*records, records[0]._replace(offset=99_999)]):
         require(verdicts.same_sequence(seen, digest, other), "another sequence was not found")
+
+
+def report__pause_of_one_partition__is_the_time_until_rows_flow_again(_test):
+    steady = [i / 10 for i in range(1000)]
+    paused = [t for t in steady if not 30 < t < 34.5]
+    arrivals = {p: (steady, steady) for p in range(5)} | {5: (paused, paused)}
+    require(report.longest_pause(arrivals, 29.5, 36, 99) == 4.5, "the pause of partition 5")
+    require(report.longest_pause(arrivals, 40, 50, 99) == 0.1, "a time when nothing paused")
+    ended = {**arrivals, 5: (steady[:400], steady[:400])}
+    require(report.longest_pause(ended, 39.5, 45, 99) is None, "a partition that never came back")
+    require(report.caught_up(arrivals, 31.0, 31.0) == 3.5, "the first outcome of a row made after the end")
+    require(report.caught_up(ended, 41.0, 41.0) is None, "no outcome of any later row")

@@ -10,14 +10,12 @@ import pathlib
 import threading
 import time
 
-import numpy
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from checks import source_of
 from harness import Failure, open_reader, record_of, wait_until
 
 FRESH_S = 15                # how long a record stays among the recent ones
-NEVER_S = 20                # a partition without an outcome for so long at the end has not recovered
 
 
 def text_of(record, header):
@@ -86,6 +84,7 @@ class VisibleReader(Follower):
     def __init__(self, bootstrap, topics):
         super().__init__(bootstrap, topics, "read_committed")
         self.sequence = collections.defaultdict(lambda: (array.array("q"), array.array("q")))
+        # Source partition -> when its outcomes were seen, and when the rows had been made.
         self.arrivals = collections.defaultdict(lambda: (array.array("d"), array.array("q")))
         self.versions = {}                          # model version -> when its first outcome was seen
         self.last_of_version = {}
@@ -107,28 +106,6 @@ class VisibleReader(Follower):
             version = int(model.rpartition("@")[2])
             self.versions.setdefault(version, now)
             self.last_of_version[version] = now
-
-    def first_arrivals(self, made_after_ms):
-        """{source partition: when the first outcome of a row made after that time was seen}"""
-        found = {}
-        for partition, (seen, made) in list(self.arrivals.items()):
-            count = min(len(seen), len(made))
-            fresh = numpy.asarray(made[:count]) > made_after_ms
-            if fresh.any():
-                found[partition] = float(numpy.asarray(seen[:count])[fresh].min())
-        return found
-
-    def longest_gap(self, begin, end, until):
-        """Seconds without an outcome, of the partition that waited longest: of the pauses that began from `begin` to
-        `end`; None when one had not ended at `until`, when the last rows were sent."""
-        worst = 0.0
-        for seen, _ in self.arrivals.values():
-            times = numpy.asarray(seen)
-            gaps = numpy.diff(times)[(times[:-1] >= begin) & (times[:-1] <= end)]
-            worst = max(worst, float(gaps.max(initial=0)))
-            if times[-1] < min(end, until - NEVER_S):
-                return None
-        return worst
 
 
 def digest(record):
