@@ -286,11 +286,11 @@ class NetworkFault(Fault):
         self.lost = self.stand.losses(self.target) - self.lost_before
 
     def observe(self):
-        if self.ended is None or self.lost < 5:
+        if self.ended is None or self.lost < self.stand.losses_min:
             return None
         removed = [e.body["reason"] for e in self.bench.control.since(self.begun, f"member/{self.target}")
                    if e.body["state"] == "removed"]
-        return f"{self.lost} packets lost" + (f"; removed: {removed[0]}" if removed else "")
+        return f"{self.lost} {self.stand.losses_of} kept back" + (f"; removed: {removed[0]}" if removed else "")
 
     def share(self):
         """A second number out of the same draw."""

@@ -59,6 +59,8 @@ class Stand:
         self.no_namespaces = "asked for" if network == "proxy" else Namespaces.why_not()
         require(network != "namespaces" or not self.no_namespaces, f"no namespaces: {self.no_namespaces}")
         self.spaces = None if self.no_namespaces else Namespaces(self.all_names, brokers)
+        # What shows that an impairment bites: a proxy keeps back whole answers, and who gets none asks for no more.
+        self.losses_of, self.losses_min = ("packets", 5) if self.spaces else ("chunks", 1)
         host = self.spaces.broker_host if self.spaces else lambda _: "127.0.0.1"
         self.brokers = Brokers(directory, brokers, self.all_names, host)
         self.delivery = delivery
@@ -155,7 +157,7 @@ class Stand:
         return IMPAIRMENTS if self.spaces else IMPAIRMENTS[:2]
 
     def losses(self, name):
-        """A number that grows while an impairment bites: packets dropped, or chunks that the proxy kept back."""
+        """How many packets were dropped, or chunks kept back by the proxy, so far."""
         if self.spaces:
             return self.spaces.dropped(name)
         return self.count(name)["cut"]
