@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 
 from checks import CommitWatch
 from faults import KINDS, SETTLING_S
-from harness import Failure, Feeder, Offsets, wait_until
+from harness import Failure, Feeder, Offsets, require, wait_until
 from rows import Rows, Versions
 from stand import JOINER, PARTITIONS, SCORER
 from watch import AppendedReader, ControlReader, ResourceWatch, VisibleReader
@@ -81,18 +81,22 @@ class Bench:
 
         def whole():
             self._supervise()
+            require(not self.control.failure, f"the control topic can't be read: {self.control.failure}")
             held = sum(len(self.control.held_by(name)) for name in self.control.members())
             return names <= set(self.control.members()) and held == PARTITIONS
         wait_until(whole, limit_s, lambda: f"all nodes and partitions; members are {self.control.members()}, "
                    f"partitions { {n: self.control.held_by(n) for n in self.control.members()} }", every_s=0.1)
 
     def run(self, plan, seconds):
-        begin = time.monotonic()
+        begin = tick = time.monotonic()
         slots = collections.deque(plan)
-        looked = 0.0
+        looked = waited = 0.0
         while time.monotonic() - begin < seconds:
             now = time.monotonic()
-            while slots and now >= begin + slots[0].at:
+            if self._without_kafka():       # nothing else would show: the rest of the plan waits
+                waited += now - tick
+            tick = now
+            while slots and now >= begin + waited + slots[0].at and not self._without_kafka():
                 for wanted in slots.popleft().wanted:
                     self._begin(wanted)
             self._end_due(now)
@@ -102,6 +106,9 @@ class Bench:
             self._supervise()
             time.sleep(0.02)
         self._mend()
+
+    def _without_kafka(self):
+        return self.stand.brokers.count == 1 and any(fault.kind.startswith("broker-") for fault in self.ends)
 
     def _begin(self, wanted):
         fault = KINDS[wanted.kind](self, wanted)
@@ -204,7 +211,7 @@ class Bench:
         cluster = self.stand.cluster
         bootstrap = self.stand.brokers.bootstrap
         sent = self.feeder.stop()
-        since = time.monotonic()
+        since = self.fed_until = time.monotonic()
         offsets = Offsets(bootstrap, cluster.group)
         ends = offsets.ends(cluster.source)
         if sum(ends.values()) != sent:

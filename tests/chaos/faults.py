@@ -19,7 +19,6 @@ FLOW_S = 3.0                # rows flow when some were seen within so long befor
 class Fault:
     kind = None
     stops = False           # takes its target away: no second such fault on it at the same time
-    flows_at_end = False    # its recovery is counted from its end, since nothing can flow before
 
     def __init__(self, bench, wanted):
         self.bench, self.stand, self.wanted = bench, bench.stand, wanted
@@ -28,6 +27,7 @@ class Fault:
         self.flowed = False
         self.evidence = None
         self.tail = []              # of a kill: records that its node had appended in the last 100 ms
+        self.last = []              # and those that may belong to the transaction that it left open
         self.company = []           # kinds of the faults that were in force at the same time
 
     def candidates(self):
@@ -107,9 +107,11 @@ class Kill(NodeFault):
         self.stand.end(self.target, signal.SIGKILL)
 
     def observe(self):
-        if not self.tail and time.monotonic() > self.begun + 0.5:
+        # Some were appended before the kill and are read a little after it; no earlier than 2 s is it started again.
+        if not self.last and time.monotonic() > self.begun + 1.5:
             self.tail = self.bench.appended.of_node(self.target, self.begun - 0.1, self.begun + 0.3)
-        return self.moved()
+            self.last = self.bench.appended.of_node(self.target, self.begun - 0.3, self.begun + 1.2)
+        return self.moved() if time.monotonic() > self.begun + 1.5 else None
 
 
 class KillOwner(Kill):
@@ -199,8 +201,6 @@ class Leave(NodeFault):
 # ---- Kafka ----
 
 class BrokerFault(Fault):
-    flows_at_end = True
-
     def candidates(self):
         return self.bench.free_brokers()
 
@@ -240,6 +240,17 @@ class BrokerKill(BrokerFault):
         return f"{len(self.led)} partitions led by others" if self.led else None
 
 
+class BrokerRestart(BrokerKill):
+    """The same in good order, by SIGTERM: what the only broker can bear, since it is back within seconds."""
+    kind = "broker-restart"
+
+    def begin(self):
+        self.stand.brokers.signal(self.broker, signal.SIGTERM)
+
+    def over(self):
+        return (self.launched or not self.broker.pid) and super().over()
+
+
 class BrokerFreeze(BrokerFault):
     kind = "broker-freeze"
 
@@ -275,11 +286,11 @@ class NetworkFault(Fault):
         self.lost = self.stand.losses(self.target) - self.lost_before
 
     def observe(self):
-        if self.ended is None or self.lost < 5:
+        if self.ended is None or self.lost < self.stand.losses_min:
             return None
         removed = [e.body["reason"] for e in self.bench.control.since(self.begun, f"member/{self.target}")
                    if e.body["state"] == "removed"]
-        return f"{self.lost} packets lost" + (f"; removed: {removed[0]}" if removed else "")
+        return f"{self.lost} {self.stand.losses_of} kept back" + (f"; removed: {removed[0]}" if removed else "")
 
     def share(self):
         """A second number out of the same draw."""
@@ -312,7 +323,7 @@ class CutOneWay(NetworkFault):
     kind = "cut-one-way"
 
     def wanted_chances(self):
-        ways = ("kafka_in", "kafka_out", "peers_in", "peers_out")
+        ways = self.stand.ways()
         way = ways[int(self.share() * len(ways))]
         self.target_text = way
         return {way: 1.0}
@@ -443,5 +454,5 @@ class CpuHog(Fault):
 
 
 KINDS = {cls.kind: cls for cls in (
-    Kill, KillOwner, KillCoordinator, KillScorer, FreezeShort, FreezeLong, Join, Leave, BrokerKill, BrokerFreeze, Delay,
-    Loss, CutKafka, CutPeers, CutOneWay, Push, Rollback, Poison, CpuHog, DelayedEndTxn)}
+    Kill, KillOwner, KillCoordinator, KillScorer, FreezeShort, FreezeLong, Join, Leave, BrokerKill, BrokerRestart,
+    BrokerFreeze, Delay, Loss, CutKafka, CutPeers, CutOneWay, Push, Rollback, Poison, CpuHog, DelayedEndTxn)}

@@ -6,11 +6,13 @@ import random
 DURATIONS = {
     "kill-node": (0, 0), "kill-owner": (0, 0), "kill-coordinator": (0, 0), "kill-scorer": (0, 0),
     "freeze-short": (1, 3), "freeze-long": (5, 20),
-    "broker-kill": (1, 4), "broker-freeze": (1, 6),
+    "broker-kill": (1, 4), "broker-restart": (1, 4), "broker-freeze": (1, 6),
     "delay": (5, 12), "loss": (5, 12), "cut-kafka": (3, 12), "cut-peers": (3, 12), "cut-one-way": (3, 12),
     "push": (0, 0), "rollback": (0, 0), "join": (15, 30), "leave": (0, 0), "poison": (6, 12), "cpu-hog": (4, 8),
     "delayed-end-txn": (12, 18),
 }
+# How often a kind is in the pack; the others once. Most kills should fall into open transactions.
+OFTEN = {"kill-owner": 4, "kill-coordinator": 2}
 SLOT_S = (5, 10)
 EMPTY_CHANCE = 0.25
 TOGETHER_MAX = 3
@@ -32,7 +34,7 @@ def make_plan(seed, seconds, kinds, alone=False):
         wanted = []
         for _ in range(1 if alone else size):
             if not pack:
-                pack = sorted(kinds)
+                pack = [kind for kind in sorted(kinds) for _ in range(OFTEN.get(kind, 1))]
                 dice.shuffle(pack)
             kind = next((k for k in reversed(pack) if k not in [w.kind for w in wanted]), None)
             if kind is None:

@@ -2,35 +2,56 @@
 import json
 import statistics
 
+import numpy
+
 from stand import PARTITIONS
 from verdicts import PROMISES, SHOWN, Verdict
 
-
-def recovery(fault, visible):
-    """Seconds until a row that came after the fault (or after its end) was seen with its outcome, of the slowest
-    partition: (from its beginning, from its end); None: never."""
-    def until(begun, begun_ms):
-        first = visible.first_arrivals(begun_ms)
-        return round(max(0.0, max(first.values()) - begun), 2) if len(first) == PARTITIONS else None
-    return until(fault.begun, fault.begun_ms), until(fault.ended, fault.ended_ms)
+# A pause is the fault's when it began from so long before its beginning to so long after its end.
+BEFORE_S, AFTER_S = 0.5, 5.0
+NEVER_S = 20                # a partition without an outcome for so long before the last row has not recovered
 
 
-def fault_lines(faults, visible, commits, begin, exactly_once, visible_places):
+def longest_pause(arrivals, begin, end, until):
+    """Seconds without an outcome, of the partition that waited longest: of the pauses that began from `begin` to `end`;
+    None: one never ended, though rows were sent until `until`. arrivals: as VisibleReader has them."""
+    worst = 0.0
+    for seen, _ in arrivals.values():
+        times = numpy.asarray(seen)
+        pauses = numpy.diff(times)[(times[:-1] >= begin) & (times[:-1] <= end)]
+        worst = max(worst, float(pauses.max(initial=0)))
+        if times[-1] < min(end, until - NEVER_S):
+            return None
+    return round(worst, 2)
+
+
+def caught_up(arrivals, ended, ended_ms):
+    """Seconds from the fault's end until every partition had an outcome of a row that was made after it, so until what
+    had piled up was worked off. None: never."""
+    firsts = []
+    for seen, made in arrivals.values():
+        fresh = numpy.asarray(seen)[numpy.asarray(made) > ended_ms]
+        firsts.append(fresh.min() if len(fresh) else numpy.inf)
+    worst = max(firsts, default=numpy.inf) - ended
+    return None if len(firsts) < PARTITIONS or numpy.isinf(worst) else round(max(0.0, float(worst)), 2)
+
+
+def fault_lines(faults, arrivals, commits, begin, until, exactly_once, visible_places):
+    """`begin`, `until`: when the first and the last rows were sent."""
     lines = []
     for fault in faults:
-        from_begin, from_end = recovery(fault, visible)
         line = {
             "at_s": round(fault.begun - begin, 1), "kind": fault.kind,
             "target": str(fault.target) + (f" {fault.target_text}" if hasattr(fault, "target_text") else ""),
             "seconds": round(fault.ended - fault.begun, 1), "with": fault.company, "observed": fault.observed,
             "evidence": fault.evidence, "rows_flowed": fault.flowed,
-            "recovery_s": from_end if fault.flows_at_end else from_begin,
-            "recovery_from_begin_s": from_begin, "recovery_from_end_s": from_end,
+            "recovery_s": longest_pause(arrivals, fault.begun - BEFORE_S, fault.ended + AFTER_S, until),
+            "caught_up_s": caught_up(arrivals, fault.ended, fault.ended_ms),
             "committed_again_s": committed_again(fault, commits),
         }
         if fault.tail or fault.kind.startswith("kill"):
             line["rows_in_last_100_ms"] = len(fault.tail)
-            line["in_open_transaction"] = exactly_once and any(w not in visible_places for w in fault.tail)
+            line["in_open_transaction"] = exactly_once and any(w not in visible_places for w in fault.last)
         if getattr(fault, "said", None):
             line["said"] = fault.said
         line["verdict"] = ("never recovered" if line["recovery_s"] is None else

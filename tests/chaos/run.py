@@ -3,14 +3,15 @@
 swapped or wrong. docs/chaos.md says how to read its report.
 
     python3 tests/chaos/run.py --minutes M --seed S [--nodes N] [--brokers 1|3]
-        [--delivery exactly_once|at_least_once] [--smoke] [--only KIND ...] [--alone] [--rate R] [--dir D] [--troupe T]
+        [--delivery exactly_once|at_least_once] [--smoke] [--only KIND ...] [--alone] [--rate R]
+        [--network namespaces|proxy] [--dir D] [--troupe T]
 
 Exit code 1 when a check failed; everything is kept then, and always with --dir.
 """
 import pathlib
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parent.parent / "e2e")]
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 
 import environment      # noqa: E402
 
@@ -27,7 +28,7 @@ import report
 import verdicts
 from bench import Bench, say
 from faults import KINDS
-from harness import read_topic
+from harness import Failure, read_topic
 from plan import make_plan
 from stand import CAP, Stand
 from watch import digest
@@ -46,6 +47,7 @@ def options():
     parser.add_argument("--only", action="append", choices=sorted(KINDS), help="only faults of these kinds")
     parser.add_argument("--alone", action="store_true", help="one fault at a time, for recovery times")
     parser.add_argument("--rate", type=int, default=1800, metavar="ROWS", help="rows a second; default 1800")
+    parser.add_argument("--network", default="auto", choices=("auto", "namespaces", "proxy"))
     parser.add_argument("--dir", type=pathlib.Path, help="keep everything here; default: a new temporary one")
     parser.add_argument("--troupe", type=pathlib.Path,
                         default=environment.ROOT / "build" / "release" / "troupe")
@@ -54,6 +56,8 @@ def options():
         vars(wanted).update(SMOKE)
     if wanted.seed is None:
         wanted.seed = int(time.time()) % 1_000_000
+    if wanted.dir and wanted.dir.exists() and any(wanted.dir.iterdir()):
+        sys.exit(f"{wanted.dir} is not empty; each run needs a directory of its own")
     if not os.access(wanted.troupe, os.X_OK):
         sys.exit(f"{wanted.troupe} is not there; build it with ./dev build, or name another with --troupe")
     return wanted
@@ -69,7 +73,8 @@ def main():
         signal.signal(number, on_signal)
     directory = (wanted.dir or pathlib.Path(tempfile.mkdtemp(prefix="troupe-chaos-"))).resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    stand = Stand(directory, wanted.troupe.resolve(), wanted.nodes, wanted.brokers, wanted.delivery)
+    stand = Stand(directory, wanted.troupe.resolve(), wanted.nodes, wanted.brokers, wanted.delivery,
+                  wanted.network)
     network = f"namespaces on bridge {stand.spaces.bridge}" if stand.spaces else f"proxy ({stand.no_namespaces})"
     say(f"seed {wanted.seed}, {directory}, {network}")
     failed = True
@@ -77,6 +82,8 @@ def main():
         found = run(wanted, stand, directory, network)
         print(report.write(found, directory), flush=True)
         failed = not all(verdict["ok"] for verdict in found["verdicts"].values())
+    except Failure as why:      # the stand did not come up, or the end could not be read
+        say(f"failed: {why}")
     finally:
         stand.down()
         if failed or wanted.dir:
@@ -118,7 +125,8 @@ def judge(wanted, stand, bench, network, begin, seconds, sent):
     growth = verdicts.growth(bench.resources.samples)
     problems["C9"] += [f"{g}" for g in growth if g["rss_kb_per_minute"] > verdicts.RSS_SLOPE_MAX_KB_MIN]
     places = {(r.topic, r.partition, r.offset) for r in (*outputs, *dead)}
-    lines = report.fault_lines(bench.faults, bench.visible, bench.commits, begin, exactly_once, places)
+    lines = report.fault_lines(bench.faults, bench.visible.arrivals, bench.commits, begin, bench.fed_until, exactly_once,
+                               places)
     problems["C8"] += [f"{line['kind']} of {line['target']} at {line['at_s']} s: rows never flowed again"
                        for line in lines if line["recovery_s"] is None]
     counted = [line for line in lines if line["observed"]]

@@ -52,12 +52,15 @@ class Proxy:
 
 
 class Stand:
-    def __init__(self, directory, troupe, nodes, brokers, delivery):
+    def __init__(self, directory, troupe, nodes, brokers, delivery, network="auto"):
         self.directory = directory
         self.names = [chr(ord("a") + i) for i in range(nodes)]
         self.all_names = [*self.names, SCORER, JOINER]
-        self.no_namespaces = Namespaces.why_not()
+        self.no_namespaces = "asked for" if network == "proxy" else Namespaces.why_not()
+        require(network != "namespaces" or not self.no_namespaces, f"no namespaces: {self.no_namespaces}")
         self.spaces = None if self.no_namespaces else Namespaces(self.all_names, brokers)
+        # What shows that an impairment bites: a proxy keeps back whole answers, and who gets none asks for no more.
+        self.losses_of, self.losses_min = ("packets", 5) if self.spaces else ("chunks", 1)
         host = self.spaces.broker_host if self.spaces else lambda _: "127.0.0.1"
         self.brokers = Brokers(directory, brokers, self.all_names, host)
         self.delivery = delivery
@@ -90,6 +93,8 @@ class Stand:
             # Commands dial the nodes too, so the file itself names a certificate.
             self.cluster.content["node"]["tls"] = {key.rpartition(".")[2]: value for key, value in tls.items()}
             self.cluster.write()
+        checked = self.test.run("config", "check", self.cluster.config)
+        require(checked.code == 0, f"this troupe does not take the config: {checked.err.strip()}")
         for name in self.all_names:
             self.nodes[name] = self._node(name)
         for name in (*self.names, SCORER):
@@ -114,7 +119,10 @@ class Stand:
             self.spaces.down()
 
     def possible(self, kind):
-        """Whether this machine and this delivery can do the kind. Without namespaces only what a proxy can do."""
+        """Whether it makes sense here. Without namespaces only what a proxy can do; the only broker is restarted in
+        good order, since it needs half a minute to get over a crash, in which no other fault would show."""
+        if kind in ("broker-kill", "broker-restart"):
+            return (kind == "broker-restart") == (self.brokers.count == 1)
         return bool(self.spaces) or kind not in ("loss", "cut-peers")
 
     # ---- nodes ----
@@ -144,8 +152,12 @@ class Stand:
         else:
             self.proxy.tell(do="cut", node=name, **{"in": worst["kafka_in"] == 1, "out": worst["kafka_out"] == 1})
 
+    def ways(self):
+        """The directions that can be cut here: the proxy is between nodes and Kafka only."""
+        return IMPAIRMENTS if self.spaces else IMPAIRMENTS[:2]
+
     def losses(self, name):
-        """A number that grows while an impairment bites: packets dropped, or chunks that the proxy kept back."""
+        """How many packets were dropped, or chunks kept back by the proxy, so far."""
         if self.spaces:
             return self.spaces.dropped(name)
         return self.count(name)["cut"]

@@ -10,7 +10,6 @@ import pathlib
 import threading
 import time
 
-import numpy
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from checks import source_of
@@ -35,11 +34,13 @@ class Follower(threading.Thread):
         self.positions = {}                         # (topic, partition) -> offset read up to; markers count
         self.ending = threading.Event()
         self.failure = None
-        parts = []
-        for topic in topics:
-            for partition in self.consumer.list_topics(topic, 10).topics[topic].partitions:
-                parts.append(TopicPartition(topic, partition, OFFSET_BEGINNING))
-        self.consumer.assign(parts)
+        self.consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)
+                              for topic in topics for partition in self._partitions(topic)])
+
+    def _partitions(self, topic):
+        """Of a new topic every broker learns in its own time."""
+        return wait_until(lambda: self.consumer.list_topics(topic, 10).topics[topic].partitions, 30,
+                          f"{topic} to have partitions")
 
     def run(self):
         try:
@@ -74,7 +75,7 @@ class Follower(threading.Thread):
 def _passes(error):
     return error.retriable() or error.code() in (
         KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE,
-        KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.OFFSET_NOT_AVAILABLE)
+        KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.OFFSET_NOT_AVAILABLE)
 
 
 class VisibleReader(Follower):
@@ -83,6 +84,7 @@ class VisibleReader(Follower):
     def __init__(self, bootstrap, topics):
         super().__init__(bootstrap, topics, "read_committed")
         self.sequence = collections.defaultdict(lambda: (array.array("q"), array.array("q")))
+        # Source partition -> when its outcomes were seen, and when the rows had been made.
         self.arrivals = collections.defaultdict(lambda: (array.array("d"), array.array("q")))
         self.versions = {}                          # model version -> when its first outcome was seen
         self.last_of_version = {}
@@ -104,24 +106,6 @@ class VisibleReader(Follower):
             version = int(model.rpartition("@")[2])
             self.versions.setdefault(version, now)
             self.last_of_version[version] = now
-
-    def first_arrivals(self, made_after_ms):
-        """{source partition: when the first outcome of a row made after that time was seen}"""
-        found = {}
-        for partition, (seen, made) in list(self.arrivals.items()):
-            count = min(len(seen), len(made))
-            fresh = numpy.asarray(made[:count]) > made_after_ms
-            if fresh.any():
-                found[partition] = float(numpy.asarray(seen[:count])[fresh].min())
-        return found
-
-    def arrivals_between(self, begin, end):
-        """How many outcomes came in that time."""
-        total = 0
-        for seen, _ in list(self.arrivals.values()):
-            times = numpy.asarray(seen[:])
-            total += int(numpy.searchsorted(times, end) - numpy.searchsorted(times, begin))
-        return total
 
 
 def digest(record):

@@ -3,7 +3,7 @@
 
     python3 tests/e2e/run.py [--smoke] [--only TEXT] [--list] [--results FILE] [--troupe build/release/troupe] [--keep]
 
-A test is a function named unit__condition__expected in tests/e2e/test_*.py that takes a harness.Test. --only runs those
+A test is a function named unit__condition__expected in test_*.py, here or in tests/chaos/, that takes a harness.Test. --only runs those
 whose name (or file) contains the text. --smoke runs the same tests with fewer rows, without those marked @full_only;
 ./dev test does, and ./dev test --full does not.
 Exit code 1 when one failed.
@@ -30,6 +30,7 @@ import harness
 from models import Models
 
 HERE = pathlib.Path(__file__).resolve().parent
+CHAOS = HERE.parent / "chaos"               # the chaos bench, whose checks and tools are tested here too
 DEFAULT_LIMIT_S = 150
 
 
@@ -49,7 +50,7 @@ def options():
 
 
 def tests(only):
-    for file in sorted(HERE.glob("test_*.py")):
+    for file in sorted([*HERE.glob("test_*.py"), *CHAOS.glob("test_*.py")]):
         module = importlib.import_module(file.stem)
         for name, function in vars(module).items():
             if callable(function) and name.count("__") == 2 and function.__module__ == file.stem:
@@ -69,8 +70,9 @@ def run_one(function, test):
         function(test)
         return None
     except (harness.Failure, OutOfTime) as failure:
+        ours = (str(HERE), str(CHAOS))
         where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
-                 for frame in traceback.extract_tb(failure.__traceback__) if frame.filename.startswith(str(HERE))][1:]
+                 for frame in traceback.extract_tb(failure.__traceback__) if frame.filename.startswith(ours)][1:]
         return f"{failure}\n(at {' > '.join(where)})"
     except Exception:   # a bug in a test is a failed test, and the others still run
         return traceback.format_exc()
