@@ -260,6 +260,11 @@ caf::result<admin_reply> serve(self_ptr self, const admin_request& request) {
   if (request.verb == "model.commit") return commit_upload(self, request.body);
   if (request.verb == "model.alias") return change(self, "set_alias", request.body);
   if (request.verb == "pipeline.resume") return change(self, "resume_pipeline", request.body);
+  if (request.verb == "node.drain") {
+    spdlog::info("admin: this node is asked to hand over and leave");
+    self->send(self->state.node, leave_atom::value);
+    return admin_reply{true, "{}"};
+  }
   if (request.verb == "node.remove") return change(self, "remove_node", request.body);
   return refuse("'" + request.verb + "' is not something this version can do");
 }

@@ -304,6 +304,7 @@ void start(ingest_pointer self, ingest_config cfg, lane_owner_actor owner, lane_
   state.ports.sink->on_ready(make_wake(self));
   if (state.ports.transaction) {
     state.opened = false;
+    state.opening_since = self->clock().now();
     state.ports.transaction->on_ready(make_wake(self));
   }
   self->delayed_send(self, tick_interval, tick_atom::value);

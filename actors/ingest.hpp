@@ -69,6 +69,8 @@ struct ingest_config {
   milliseconds report_interval{250};
   /// Rows that were read for a version that scorers have not got, for so long: they are scored by the one in force
   milliseconds version_limit{5000};
+  /// Transactions that are not open by then are a problem, and partitions go elsewhere
+  milliseconds opening_limit{10'000};
   std::shared_ptr<lane_metrics> metrics; ///< shared by the generations of a lane; may be null
 };
 
@@ -118,6 +120,7 @@ struct ingest_state {
   /// Slot -> offset from which its rows are left to the next owner
   std::map<std::uint32_t, std::int64_t> abandoned;
 
+  mono_time opening_since{};
   bool opened = true;   ///< false: the transactions are not open yet, the lane is to be granted nothing
   bool closing = false; ///< the transaction takes no further batch: it is committed once all its records are delivered
   std::uint64_t transaction = 0; ///< number of the open one

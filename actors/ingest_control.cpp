@@ -50,6 +50,8 @@ lane_report make_report(ingest_state& state, mono_time now) {
   join(report.problem, state.stopped_by_row);
   join(report.problem, state.table.problem());
   join(report.problem, state.disconnected);
+  if (!state.opened && now - state.opening_since > state.cfg.opening_limit)
+    join(report.problem, "Kafka has not opened the lane's transactions yet; trying again");
   join(report.problem, state.commit_problem);
   join(report.problem, refusal(state, now));
   return report;

@@ -13,7 +13,6 @@
 
 #include "actors/dialer.hpp"
 #include "actors/tls_files.hpp"
-#include "cluster/cluster_state.hpp"
 #include "config/load.hpp"
 #include "kafka/control_ports.hpp"
 #include "kafka/topics.hpp"
@@ -98,6 +97,12 @@ void cluster_options::add_to(CLI::App& command) {
   command.add_option("-c,--config", config_file, "Cluster config file")->capture_default_str();
   command.add_option("--node", node, "Ask the node at host:port, without looking into Kafka");
   command.add_option("--set", sets, "Override one option of the config: a.b=c");
+}
+
+result<cluster_state> read_cluster(const cluster_options& options) {
+  auto cfg = config::load_file(options.config_file, {options.sets, {}, {}});
+  if (!cfg) return tl::make_unexpected(cfg.error());
+  return read_control(*cfg);
 }
 
 struct admin_client::impl {

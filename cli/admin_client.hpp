@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cluster/cluster_state.hpp"
 #include "cluster/messages.hpp"
 #include "config/config.hpp"
 
@@ -18,6 +19,9 @@ struct cluster_options {
   std::vector<std::string> sets;
   void add_to(CLI::App& command);
 };
+
+/// What the control topic says now. errc::not_found: no such cluster has ever run.
+result<cluster_state> read_cluster(const cluster_options& options);
 
 /// A connection to one node of the cluster. Used from one thread.
 class admin_client {

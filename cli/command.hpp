@@ -21,6 +21,7 @@ using run_fn = std::function<int()>;
 using add_fn = void (*)(CLI::App& app, run_fn& chosen);
 
 void add_node_command(CLI::App& app, run_fn& chosen);
+void add_drain_command(CLI::App& node, run_fn& chosen); ///< below `node`
 void add_status_command(CLI::App& app, run_fn& chosen);
 void add_model_command(CLI::App& app, run_fn& chosen);
 void add_pipeline_command(CLI::App& app, run_fn& chosen);

@@ -187,7 +187,10 @@ void add_node_command(CLI::App& app, run_fn& chosen) {
       ->capture_default_str();
   command->add_option("-n,--name", opts->name, "Name of this node, its own in the cluster");
   command->add_option("--set", opts->sets, "Override one option of the config: node.listen=127.0.0.1:4801");
-  command->callback([opts, &chosen] { chosen = [opts] { return run(*opts); }; });
+  add_drain_command(*command, chosen);
+  command->callback([command, opts, &chosen] {
+    if (command->get_subcommands().empty()) chosen = [opts] { return run(*opts); };
+  });
 }
 
 } // namespace troupe::cli

@@ -59,7 +59,7 @@ differs from that of the cluster it joins is refused.
   at least 3 lease intervals, `kafka_loss_timeout_ms` at least 2.
 - `node.listen` beyond loopback needs `node.tls`, and `node.advertise` where it is a wildcard; `node.http` is loopback
   only.
-- The header `troupe.txn` needs `delivery: exactly_once`.
+- With `delivery: exactly_once` `commit.interval.ms` is at most 5000; the header `troupe.txn` needs it.
 )md";
 
 std::string cell(std::string text) {

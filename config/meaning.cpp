@@ -119,7 +119,17 @@ void check_output(const pipeline_config& pipeline, const std::string& path, prob
   }
 }
 
-void check_headers(const pipeline_config& pipeline, const std::string& path, problem_list& problems) {
+/// Brokers give up a lane's transaction 10 s after its first record (kafka/transaction.cpp); half of that is for what
+/// comes after the interval.
+constexpr milliseconds transaction_interval_max{5'000};
+
+void check_delivery(const pipeline_config& pipeline, const std::string& path, problem_list& problems) {
+  relate(pipeline.delivery != "exactly_once" || pipeline.commit_interval_ms <= transaction_interval_max,
+         json::member_path(path, "commit.interval.ms"), json::member_path(path, "delivery"),
+         fmt::format("{} is not allowed; with exactly_once at most {} ms, since brokers give up transactions that are "
+                     "open for long",
+                     pipeline.commit_interval_ms.count(), transaction_interval_max.count()),
+         problems);
   const auto& headers = pipeline.output.headers;
   for (std::size_t i = 0; i < headers.size(); ++i)
     if (headers[i] == "troupe.txn" && pipeline.delivery != "exactly_once")
@@ -136,7 +146,7 @@ void check_pipelines(const config& loaded, problem_list& problems) {
     check_topics(pipeline, path, loaded.cluster, problems);
     check_bounds(pipeline, path, problems);
     check_output(pipeline, path, problems);
-    check_headers(pipeline, path, problems);
+    check_delivery(pipeline, path, problems);
     if (pipeline.name.empty()) continue;
     if (auto [first, fresh] = names.emplace(pipeline.name, i); !fresh)
       problems.add(

@@ -329,7 +329,9 @@ result<transactional_sink> make_transactional_sink(const sink_settings& settings
   if (!client) return tl::make_unexpected(client.error());
   transactional_sink made;
   made.sink = std::make_unique<rd_sink>(*client, std::make_shared<waker>(), settings);
-  made.transaction = make_transaction(std::move(*client), {transactional_id, group_id, settings.output_topic});
+  auto transaction = make_transaction(std::move(*client), {transactional_id, group_id, settings.output_topic});
+  if (!transaction) return tl::make_unexpected(transaction.error());
+  made.transaction = std::move(*transaction);
   return made;
 }
 

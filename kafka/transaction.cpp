@@ -1,5 +1,6 @@
 #include "kafka/transaction.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -20,6 +21,9 @@ namespace {
 constexpr milliseconds transaction_timeout{10'000};
 /// Of one call; it is made again until it is done or the port is closed.
 constexpr milliseconds call_limit{1000};
+/// Threads of closed ports that may still be inside of a call. More of them hang for good.
+constexpr int left_behind_max = 8;
+std::atomic<int> left_behind{0};
 
 using metadata_ptr =
     std::unique_ptr<rd_kafka_consumer_group_metadata_t, c_deleter<rd_kafka_consumer_group_metadata_destroy>>;
@@ -43,7 +47,7 @@ struct shared_state {
   std::mutex mutex;
   std::condition_variable changed;
   // Under the mutex.
-  bool closed = false;
+  bool closed = false, ended = false; ///< the port; the thread
   std::optional<job> todo;
   std::vector<transaction_event> events;
   std::optional<deadline> commit_by; ///< while a commit is under way
@@ -150,13 +154,19 @@ class rd_transaction final : public row_transaction {
 public:
   explicit rd_transaction(std::shared_ptr<shared_state> shared)
       : shared_(std::move(shared)) {
-    std::thread([shared = shared_] { committer(shared).run(); }).detach();
+    std::thread([shared = shared_] {
+      committer(shared).run();
+      std::lock_guard lock(shared->mutex);
+      shared->ended = true;
+      if (shared->closed) --left_behind;
+    }).detach();
   }
 
   ~rd_transaction() override {
     shared_->wake.set(nullptr);
     std::lock_guard lock(shared_->mutex);
     shared_->closed = true;
+    if (!shared_->ended) ++left_behind;
     shared_->changed.notify_all();
   }
 
@@ -220,7 +230,12 @@ kafka_properties transactional_properties(const std::string& transactional_id) {
   return {{"transactional.id", transactional_id}, {"transaction.timeout.ms", timeout}, {"message.timeout.ms", timeout}};
 }
 
-std::unique_ptr<row_transaction> make_transaction(shared_handle client, const transaction_settings& settings) {
+result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, const transaction_settings& settings) {
+  if (left_behind > left_behind_max)
+    return fail(errc::unavailable,
+                fmt::format("{} threads hang in calls of librdkafka about transactions that are long "
+                            "over; restart this node",
+                            left_behind.load()));
   return std::make_unique<rd_transaction>(std::make_shared<shared_state>(std::move(client), settings));
 }
 

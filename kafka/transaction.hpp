@@ -28,7 +28,8 @@ struct transaction_settings {
   std::string some_topic; ///< any that exists: the way to the group's coordinator is tried out with it
 };
 
-/// Begins to open at once. REQUIRES: the client was opened with transactional_properties().
-std::unique_ptr<row_transaction> make_transaction(shared_handle client, const transaction_settings& settings);
+/// Begins to open at once. errc::unavailable: too many threads of earlier ones hang. REQUIRES: the client was opened
+/// with transactional_properties().
+result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, const transaction_settings& settings);
 
 } // namespace troupe::kafka

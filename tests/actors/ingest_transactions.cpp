@@ -25,9 +25,13 @@ BOOST_AUTO_TEST_CASE(opening__lane_says_when_it_is_open) {
   open();
   advance(500ms);
   BOOST_TEST(!last().report.opened);
+  BOOST_CHECK_EQUAL(last().report.problem, "");
+  advance(10s);
+  BOOST_TEST(last().report.problem.find("transactions") != std::string::npos);
   lane->open_transactions();
   advance(50ms);
   BOOST_TEST(last().report.opened);
+  BOOST_CHECK_EQUAL(last().report.problem, "");
 }
 
 BOOST_AUTO_TEST_CASE(rows__come_out_with_their_offsets_and_not_before) {

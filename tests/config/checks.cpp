@@ -229,6 +229,8 @@ BOOST_AUTO_TEST_CASE(meaning__related_bounds__are_compared) {
        "pipelines[0].max_inflight_bytes: 1048575 is not allowed; must be at least max_row_bytes, 1048576"},
       {with_pipeline(R"("max_uncommitted_rows":65535)"),
        "pipelines[0].max_uncommitted_rows: 65535 is not allowed; must be at least max_inflight_rows, 65536"},
+      {with_pipeline(R"("delivery":"exactly_once","commit.interval.ms":5001)"),
+       "pipelines[0].commit.interval.ms: 5001 is not allowed; with exactly_once at most 5000 ms"},
       {with_pipeline(R"("output":{"headers":["troupe.model","troupe.txn"]})"),
        "pipelines[0].output.headers[1]: troupe.txn names a transaction, and only delivery exactly_once has them"},
       {with_pipeline(R"("errors":{"deadletterqueue.topic.name":"dsp"})"),

@@ -9,9 +9,6 @@ PARTITIONS = 4
 # Far fewer rows than flow in an interval between commits: what a crash may repeat is what the bound allows, not what
 # happens to be under way, and a lane that forgot the bound would repeat thousands.
 CAP = 1_000
-EXACTLY_ONCE = {"delivery": "exactly_once",
-                "output": {"carry": ["User_ID"], "prediction": "pred",
-                           "headers": ["troupe.model", "troupe.source", "troupe.txn"]}}
 CAPPED = {"max_uncommitted_rows": CAP, "max_inflight_rows": 512, "max_batch_size": 128, "commit.interval.ms": 5_000}
 
 
@@ -76,13 +73,6 @@ def delivery__join_leave_kill_and_freeze__nothing_lost_and_duplicates_within_the
     early = [(p, o) for _, p, o in found.repeated if o < before_faults.get(p, 0)]
     require(not early, f"joining and leaving repeated {len(early)} rows: {early[:5]}")
     found.require_clean(duplicates_max=2 * CAP)         # one crash and one freeze, of one lane each
-
-
-@limit(300)
-def exactly_once__join_leave_kill_and_freeze__every_row_exactly_once(test):
-    cluster = test.cluster("once", partitions=PARTITIONS, pipeline=EXACTLY_ONCE)
-    found, _ = through_faults(test, cluster)
-    found.require_clean(duplicates_max=0)
 
 
 def through_faults(test, cluster):
