@@ -272,9 +272,7 @@ result<built_node> build_tile(attribute_reader& node, node_inputs inputs) {
 result<built_node> build_pad(attribute_reader& node, node_inputs inputs) {
   const auto from = number_operand(node, inputs, 0);
   if (!from) return tl::make_unexpected(from.error());
-  const auto mode = node.text("mode", "constant");
-  if (!mode) return tl::make_unexpected(mode.error());
-  if (*mode != "constant") return node.unsupported("mode is supported only as constant");
+  if (const auto mode = node.mode("mode"); !mode) return tl::make_unexpected(mode.error());
   const auto pads = integers_of(node, inputs, 1, "pads");
   if (!pads) return tl::make_unexpected(pads.error());
   const auto value = number_of(node, inputs, 2, node.has("value") ? "value" : "constant_value");

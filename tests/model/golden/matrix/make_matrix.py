@@ -29,6 +29,7 @@ from rows import ROWS, make_rows, thresholds_of
 import boosters
 import families
 import graphs
+import modes
 from troupe_model import ExportError, export
 from troupe_model.checking import ABSOLUTE, RELATIVE, beyond, comparable, spread_of, take
 from troupe_model.frame import read_frame
@@ -172,7 +173,7 @@ def main():
     for name, (suffix, booster, X) in (boosters.xgboost_files() | boosters.lightgbm_files()).items():
         if wanted(name):
             native(name, suffix, booster, X)
-    for name, (model, X) in graphs.all_of_them().items():
+    for name, (model, X) in (graphs.all_of_them() | modes.all_of_them()).items():
         if wanted(name):
             handmade(name, model, X)
     for name, why in refused.items():
