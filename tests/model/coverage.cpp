@@ -15,6 +15,7 @@
 #include <onnx/onnx_pb.h>
 
 #include "model/json_text.hpp"
+#include "model/native_loaders.hpp"
 #include "model/operators/attributes.hpp"
 #include "model/operators/operator.hpp"
 #include "tests/model/base64.hpp"
@@ -114,6 +115,23 @@ BOOST_AUTO_TEST_CASE(attributes__each_and_each_of_its_modes__has_a_model) {
   const std::vector<std::string> all = wanted();
   BOOST_TEST(all.size() > 200u);
   for (const std::string& line : all) BOOST_TEST(found.count(line) == 1u, "no model has " << line);
+}
+
+// XGBoost's formats have the name as a text that nothing else has a place for, LightGBM's on a line of its own.
+BOOST_AUTO_TEST_CASE(objectives__each_that_loads__has_a_file_of_its_library) {
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(golden + "/matrix")) {
+    const std::string kind = entry.path().extension(), text = "\n" + text_of(entry.path());
+    if (kind == ".json" || kind == ".ubj")
+      for (const std::string_view name : xgboost_objectives())
+        if (text.find(name) != std::string::npos) found.emplace(name);
+    if (kind != ".txt") continue;
+    const std::string key = "\nobjective=";
+    const std::size_t at = text.find(key), begin = at + key.size();
+    found.insert(at == std::string::npos ? "" : text.substr(begin, text.find_first_of(" \n", begin) - begin));
+  }
+  for (const auto& all : {xgboost_objectives(), lightgbm_objectives()})
+    for (const std::string_view name : all) BOOST_TEST(found.count(std::string{name}) == 1u, "no file has " << name);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

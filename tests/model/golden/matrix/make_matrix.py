@@ -129,13 +129,11 @@ def native(name, suffix, booster, X):
     """A file of the library itself; what it says is what is expected."""
     booster.save_model(HERE / f"{name}.{suffix}")
     kind = np.float32 if suffix != "txt" else np.float64  # LightGBM compares in double
-    splits = native_thresholds(booster.trees_to_dataframe(), list(X.columns), kind)
+    is_linear = suffix != "txt" and booster.get_dump()[0].startswith("bias")
+    splits = {} if is_linear else native_thresholds(booster.trees_to_dataframe(), list(X.columns), kind)
     rows = make_rows(X, splits, seed_of(name), holes=list(X.columns), kind=kind)
     columns = read_frame(rows)
-    library = library_for(booster)
-    if library.objective in ("binary:hinge", "binary:logitraw"):  # no probabilities: files of them are regressors
-        library.classes = None
-    write_rows(name, columns, library.numbers(rows, columns), library.labels(rows, columns), library.classes)
+    write_rows(name, columns, *boosters.told(booster, rows))
 
 
 def native_thresholds(split, names, kind):
