@@ -3,9 +3,10 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import pytest
-from conftest import features, props, score, signature
+from conftest import features, net_file, props, score, signature
 from onnx import TensorProto, helper
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import (AdaBoostClassifier, GradientBoostingRegressor, HistGradientBoostingClassifier,
@@ -265,6 +266,18 @@ def test_export__onnx_file_that_takes_whole_numbers__says_so(kind, numbers, tmp_
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), plain)
     done = export(plain, numbers[["kids"]], tmp_path / "m.onnx")
     assert [x["type"] for x in done.signature["features"]] == ["integer"]
+
+
+@pytest.mark.parametrize("classes", [["cat", "dog", "fox"], [7, 3, 5]])
+def test_export__onnx_file_with_classes__gives_a_label_too(classes, numbers, tmp_path):
+    X = pd.DataFrame({"pixels": list(((numbers - numbers.mean()) / numbers.std()).to_numpy())})
+    done = export(net_file(tmp_path), X, tmp_path / "m.onnx", classes=classes)
+    label, shares = done.signature["outputs"]
+    assert label["meaning"] == "label" and shares == {
+        "name": "shares", "meaning": "probability", "type": "number", "shape": [3], "classes": classes}
+    session = onnxruntime.InferenceSession(done.path.read_bytes(), providers=["CPUExecutionProvider"])
+    labels, given = session.run(None, {"pixels": np.stack(X.pixels).astype(np.float32)})
+    assert [classes[i] for i in given.argmax(axis=1)] == labels.tolist() and len(set(labels)) > 1
 
 
 def test_export__same_arguments__same_bytes(numbers, bought, tmp_path):

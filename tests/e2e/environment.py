@@ -38,7 +38,7 @@ def ensure():
             if not (VENV / "bin" / "python").exists():
                 subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
             os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), *sys.argv])
-    for path in (ROOT, ROOT / "tools", ROOT / "tests" / "e2e"):
+    for path in (ROOT, ROOT / "tools", ROOT / "tests" / "e2e", ROOT / "python" / "src"):
         if str(path) not in sys.path:
             sys.path.insert(0, str(path))
 
