@@ -41,6 +41,7 @@ constexpr attribute_entry constant[] = {{"value"},      {"value_float"},  {"valu
                                         {"value_ints"}, {"value_string"}, {"value_strings"}};
 constexpr attribute_entry conv[] = {{"auto_pad", paddings}, {"dilations"}, {"group"},
                                     {"kernel_shape"},       {"pads"},      {"strides"}};
+constexpr attribute_entry cum_sum[] = {{"exclusive", no}, {"reverse", no}};
 constexpr attribute_entry dropout[] = {{"ratio"}, {"seed"}};
 constexpr attribute_entry feature_vectorizer[] = {{"inputdimensions"}};
 constexpr attribute_entry gemm[] = {{"alpha"}, {"beta"}, {"transA", only_no}, {"transB", no}};
@@ -144,11 +145,13 @@ constexpr operator_attributes table[] = {
     {"Concat", axis},
     {"Constant", constant},
     {"Conv", conv},
+    {"CumSum", cum_sum},
     {"Dropout", dropout},
     {"Elu", alpha},
     {"FeatureVectorizer", feature_vectorizer},
     {"Flatten", axis},
     {"Gather", axis},
+    {"GatherElements", axis},
     {"Gemm", gemm},
     {"HardSigmoid", hard_sigmoid},
     {"Imputer", imputer},

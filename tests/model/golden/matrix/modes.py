@@ -125,8 +125,28 @@ def tree_probit():
     return g.model(parts), numbers(2, exact=ON)
 
 
+def sums_and_picks():
+    """Running sums in both directions, and cells that indices of the row pick: places of the row, or of a list."""
+    g = Graph("sums_and_picks", matrix(4))
+    square = g.add("Reshape", "X", g.constant([-1, 2, 2]))
+    parts = [g.add("CumSum", "X", g.constant(1)), g.add("CumSum", "X", g.constant([-1]), exclusive=1),
+             g.add("CumSum", "X", g.constant(1, np.int32), reverse=1),
+             g.number(g.add("CumSum", g.add("Cast", "X", to=TensorProto.INT64), g.constant(1), exclusive=1, reverse=1)),
+             g.add("Flatten", g.add("CumSum", square, g.constant(1)))]
+    _, places = g.add("TopK", "X", g.constant([2]), outputs=2)
+    _, in_rows = g.add("TopK", square, g.constant([1]), outputs=2)
+    low = g.add("Cast", g.add("Less", parts[0], g.floats(0.05)), to=TensorProto.INT64)
+    first = g.add("GatherElements", places, low, axis=1)
+    prices = g.add("ArrayFeatureExtractor", g.floats([0.5, 1.5, 2.5, 3.5]), places)
+    parts += [g.add("GatherElements", "X", places, axis=1), g.number(first),
+              g.add("Flatten", g.add("GatherElements", square, in_rows, axis=-1)),
+              g.add("Flatten", g.add("GatherElements", square, g.add("Transpose", in_rows, perm=[0, 2, 1]), axis=1)),
+              g.add("Reshape", prices, g.constant([-1, 2]))]
+    return g.model(parts), numbers(4, exact=(1,), decimals=1)
+
+
 def all_of_them():
     """name -> (model, rows). Call after graphs.all_of_them(): both draw from the same numbers."""
     makers = [constants, written_out, nothing_reduced, windows, mapped_back, eighth_operator_set, fourth_operator_set,
-              tree_classifier_modes, tree_doubles, tree_probit]
+              tree_classifier_modes, tree_doubles, tree_probit, sums_and_picks]
     return {f"graph_{make.__name__}": make() for make in makers}
