@@ -21,6 +21,36 @@ constexpr std::int64_t features_max = 1'000'000;
 constexpr std::int64_t categorical_bit = 1;
 constexpr std::int64_t default_left_bit = 2;
 
+struct objective {
+  std::string_view name;
+  native_link link;
+  bool classes = false; ///< of one sum two classes, of several as many
+  bool several = false; ///< where it is a classifier: whether it has more than one sum
+  bool fits(std::size_t sums) const { return !classes || several == (sums > 1); }
+};
+
+// As files name them, whatever alias the training was given. Without a name, as that of a function of the user, a file
+// gives its sums.
+constexpr objective objectives[] = {
+    {"", native_link::identity},
+    {"binary", native_link::sigmoid, true, false},
+    {"cross_entropy", native_link::sigmoid},
+    {"cross_entropy_lambda", native_link::soft_plus},
+    {"fair", native_link::identity},
+    {"gamma", native_link::exponential},
+    {"huber", native_link::identity},
+    {"lambdarank", native_link::identity},
+    {"mape", native_link::identity},
+    {"multiclass", native_link::softmax, true, true},
+    {"multiclassova", native_link::sigmoid, true, true},
+    {"poisson", native_link::exponential},
+    {"quantile", native_link::identity},
+    {"rank_xendcg", native_link::identity},
+    {"regression", native_link::identity},
+    {"regression_l1", native_link::identity},
+    {"tweedie", native_link::exponential},
+};
+
 tl::unexpected<error> broken(std::string what) { return fail(errc::invalid, "the LightGBM model: " + std::move(what)); }
 
 std::string_view next_word(std::string_view& text) {
@@ -122,7 +152,7 @@ private:
       return broken(
           fmt::format("feature_names has {} entries for {} features", about_.features.size(), spec_.features));
     const auto objective = block_.find("objective");
-    return read_objective(objective == block_.end() ? std::string_view{"custom"} : objective->second);
+    return read_objective(objective == block_.end() ? std::string_view{} : objective->second);
   }
 
   result<void> read_objective(std::string_view text) {
@@ -134,32 +164,14 @@ private:
       if (word.substr(0, 8) == "sigmoid:" && (!read_number(word.substr(8), out.slope) || !(out.slope > 0)))
         return broken("the objective's sigmoid is not a positive number");
     }
-    const bool several = spec_.targets > 1;
-    static constexpr std::string_view plain[] = {"regression", "regression_l2", "regression_l1", "huber",
-                                                 "fair",       "quantile",      "mape",          "custom",
-                                                 "lambdarank", "rank_xendcg",   "none"};
-    if (std::find(std::begin(plain), std::end(plain), name) != std::end(plain)) {
-      out.link = squared ? native_link::signed_square : native_link::identity;
-    } else if (name == "poisson" || name == "gamma" || name == "tweedie") {
-      out.link = native_link::exponential;
-    } else if (name == "binary" && !several) {
-      out.link = native_link::sigmoid;
-      out.classes = true;
-    } else if (name == "multiclass" && several) {
-      out.link = native_link::softmax;
-      out.classes = true;
-    } else if (name == "multiclassova" && several) {
-      out.link = native_link::sigmoid;
-      out.classes = true;
-    } else if (name == "cross_entropy" || name == "xentropy") {
-      out.link = native_link::sigmoid;
-    } else if (name == "cross_entropy_lambda" || name == "xentlambda") {
-      out.link = native_link::soft_plus;
-    } else {
+    const auto* known = std::find_if(std::begin(objectives), std::end(objectives),
+                                     [&](const objective& o) { return o.name == name && o.fits(spec_.targets); });
+    if (known == std::end(objectives))
       return fail(errc::unsupported, fmt::format("the LightGBM model: the objective {} with {} sums a row is not "
                                                  "supported",
                                                  quoted(name), spec_.targets));
-    }
+    out.link = squared && known->link == native_link::identity ? native_link::signed_square : known->link;
+    out.classes = known->classes;
     return {};
   }
 
@@ -316,5 +328,11 @@ private:
 } // namespace
 
 result<std::shared_ptr<const loaded_model>> load_lightgbm(std::string_view file) { return lightgbm_reader{file}.run(); }
+
+std::vector<std::string_view> lightgbm_objectives() {
+  std::vector<std::string_view> names;
+  for (const objective& one : objectives) names.push_back(one.name);
+  return names;
+}
 
 } // namespace troupe::model

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "model/loaded_model.hpp"
@@ -14,5 +15,9 @@ namespace troupe::model {
 result<std::shared_ptr<const loaded_model>> load_xgboost(std::string_view file);
 /// `save_model("x.txt")`.
 result<std::shared_ptr<const loaded_model>> load_lightgbm(std::string_view file);
+
+/// The objectives of files that load. "": a file that names none.
+std::vector<std::string_view> xgboost_objectives();
+std::vector<std::string_view> lightgbm_objectives();
 
 } // namespace troupe::model

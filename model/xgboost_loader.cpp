@@ -38,9 +38,7 @@ constexpr objective objectives[] = {
     {"rank:ndcg", native_link::identity},
     {"rank:pairwise", native_link::identity},
     {"reg:absoluteerror", native_link::identity},
-    {"reg:expectileerror", native_link::identity},
     {"reg:gamma", native_link::exponential, false, objective::base::log},
-    {"reg:linear", native_link::identity},
     {"reg:logistic", native_link::sigmoid, false, objective::base::logit},
     {"reg:pseudohubererror", native_link::identity},
     {"reg:quantileerror", native_link::identity},
@@ -437,6 +435,12 @@ result<std::shared_ptr<const loaded_model>> load_xgboost(std::string_view file) 
   const auto parsed = binary ? parse_ubjson(file, limits) : parse_json(file, limits);
   if (!parsed) return tl::make_unexpected(error{parsed.error().code, "the XGBoost model: " + parsed.error().message});
   return xgboost_reader{*parsed}.run();
+}
+
+std::vector<std::string_view> xgboost_objectives() {
+  std::vector<std::string_view> names;
+  for (const objective& one : objectives) names.push_back(one.name);
+  return names;
 }
 
 } // namespace troupe::model

@@ -1,11 +1,12 @@
-// ArrayFeatureExtractor: chosen columns of a value of the row; or the class that an index of the row names in a list.
+// ArrayFeatureExtractor: chosen columns of a value of the row; or what an index of the row names in a list:
+// numbers, or a class.
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 
 #include <fmt/format.h>
 
-#include "model/operators/operator.hpp"
+#include "model/operators/tensor.hpp"
 #include "model/text.hpp"
 
 namespace troupe::model {
@@ -107,11 +108,25 @@ result<built_node> look_up_class(const attribute_reader& node, const constant& v
   return built;
 }
 
+// ONNX gives [1, N x k] of indices [N, k], which exporters reshape to [N, k] at once.
+result<built_node> look_up_numbers(const attribute_reader& node, node_inputs inputs) {
+  const auto table = number_operand(node, inputs, 0);
+  if (!table) return tl::make_unexpected(table.error());
+  const auto indices = number_operand(node, inputs, 1);
+  if (!indices) return tl::make_unexpected(indices.error());
+  if (table->dims.size() != 1 || table->width() == 0 || indices->type != element::i64)
+    return node.unsupported("it takes numbers by an index out of what is no list");
+  return deliver(node, make_lookup(*table->fixed), {&*indices, 1}, plain(table->type, indices->dims));
+}
+
 } // namespace
 
 result<built_node> build_array_feature_extractor(attribute_reader& node, node_inputs inputs) {
-  if (inputs[0].fixed != nullptr && inputs[1].value != nullptr)
-    return look_up_class(node, *inputs[0].fixed, *inputs[1].value);
+  if (inputs[0].fixed != nullptr && inputs[1].value != nullptr) {
+    const element type = inputs[0].fixed->type();
+    return type == element::f32 || type == element::f64 ? look_up_numbers(node, inputs)
+                                                        : look_up_class(node, *inputs[0].fixed, *inputs[1].value);
+  }
   const auto input = row_value(node, inputs);
   if (!input) return tl::make_unexpected(input.error());
   const auto indices = fixed_value(node, inputs, 1, "Y");

@@ -1,13 +1,25 @@
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
+#include "base/assert.hpp"
 #include "model/onnx_tensor.hpp"
+#include "model/operators/attributes.hpp"
 #include "model/operators/operator.hpp"
 #include "model/text.hpp"
 
 namespace troupe::model {
+namespace {
+
+const attribute_entry& declared(const onnx::NodeProto& node, std::string_view name) {
+  const attribute_entry* entry = find_attribute(node.op_type(), name);
+  TROUPE_ASSERT(entry != nullptr);
+  return *entry;
+}
+
+} // namespace
 
 attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset)
     : node_(node)
@@ -16,6 +28,7 @@ attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t ops
     , read_(static_cast<std::size_t>(node.attribute_size()), false) {}
 
 bool attribute_reader::has(std::string_view name) const {
+  if (find_attribute(node_.op_type(), name) == nullptr) return false;
   for (const onnx::AttributeProto& attribute : node_.attribute())
     if (attribute.name() == name) return true;
   return false;
@@ -31,6 +44,7 @@ tl::unexpected<error> attribute_reader::unsupported(std::string_view what) const
 
 // The attribute's index; -1: absent.
 result<int> attribute_reader::find(std::string_view name, int type) {
+  declared(node_, name);
   int found = -1;
   for (int i = 0; i < node_.attribute_size(); ++i) {
     const onnx::AttributeProto& attribute = node_.attribute(i);
@@ -124,6 +138,25 @@ result<std::string> attribute_reader::text(std::string_view name, std::string_vi
   const auto index = find(name, onnx::AttributeProto::STRING);
   if (!index) return tl::make_unexpected(index.error());
   return *index < 0 ? std::string{otherwise} : node_.attribute(*index).s();
+}
+
+result<bool> attribute_reader::flag(std::string_view name) {
+  const auto value = integer(name, declared(node_, name).modes.front() == "1");
+  if (!value) return tl::make_unexpected(value.error());
+  return *value != 0;
+}
+
+result<std::size_t> attribute_reader::mode(std::string_view name) {
+  const auto modes = declared(node_, name).modes;
+  const auto value = text(name, modes.front());
+  if (!value) return tl::make_unexpected(value.error());
+  const auto found = std::find(modes.begin(), modes.end(), *value);
+  if (found == modes.end()) {
+    std::string all;
+    for (const std::string_view one : modes) all.append(all.empty() ? "" : ", ").append(one);
+    return unsupported(fmt::format("{} is none of {}", name, all));
+  }
+  return static_cast<std::size_t>(found - modes.begin());
 }
 
 result<void> attribute_reader::nothing_else() const {

@@ -57,12 +57,11 @@ result<built_node> build_batch_normalization(attribute_reader& node, node_inputs
   const auto epsilon = node.number("epsilon", 1e-5F);
   if (!epsilon) return tl::make_unexpected(epsilon.error());
   if (const auto momentum = node.number("momentum", 0.9F); !momentum) return tl::make_unexpected(momentum.error());
-  const auto spatial = node.integer("spatial", 1);
+  const auto spatial = node.flag("spatial");
   if (!spatial) return tl::make_unexpected(spatial.error());
-  const auto training = node.integer("training_mode", 0);
+  const auto training = node.flag("training_mode");
   if (!training) return tl::make_unexpected(training.error());
-  if (const auto test = node.integer("is_test", 1); !test) return tl::make_unexpected(test.error());
-  if (*training != 0 || *spatial != 1) return node.unsupported("only training_mode 0 and spatial 1 are supported");
+  if (*training || !*spatial) return node.unsupported("only training_mode 0 and spatial 1 are supported");
   const auto channels = static_cast<std::size_t>(from->dims[0]);
   std::array<std::vector<double>, 4> numbers;
   constexpr std::array names{"scale", "B", "mean", "var"};

@@ -33,28 +33,26 @@ around axis_of_shape(const shape& dims, std::size_t axis) {
 // its end if it is negative, and takes the nearest there is where that does not help either: a row can't fail here.
 template <class T> class lookup final : public operation {
 public:
-  lookup(std::vector<T> table, std::size_t outer, std::size_t size, std::size_t inner)
+  lookup(std::vector<T> table, std::size_t size, std::size_t inner)
       : table_(std::move(table))
-      , outer_(outer)
       , size_(size)
       , inner_(inner) {}
   void run(std::span<const cells_in> in, std::span<const cells_out> out) const override {
     for (std::size_t i = 0; i < in[0].rows; ++i) {
       const std::int64_t* indices = in[0].row<std::int64_t>(i);
       T* to = out[0].row<T>(i);
-      for (std::size_t o = 0; o < outer_; ++o)
-        for (std::size_t k = 0; k < in[0].width; ++k, to += inner_) {
-          const auto last = static_cast<std::int64_t>(size_) - 1;
-          const std::int64_t index = indices[k] < 0 ? indices[k] + last + 1 : indices[k];
-          const auto at = static_cast<std::size_t>(std::clamp<std::int64_t>(index, 0, last));
-          std::copy_n(table_.data() + (o * size_ + at) * inner_, inner_, to);
-        }
+      for (std::size_t k = 0; k < in[0].width; ++k, to += inner_) {
+        const auto last = static_cast<std::int64_t>(size_) - 1;
+        const std::int64_t index = indices[k] < 0 ? indices[k] + last + 1 : indices[k];
+        const auto at = static_cast<std::size_t>(std::clamp<std::int64_t>(index, 0, last));
+        std::copy_n(table_.data() + at * inner_, inner_, to);
+      }
     }
   }
 
 private:
   std::vector<T> table_;
-  std::size_t outer_, size_, inner_;
+  std::size_t size_, inner_;
 };
 
 result<built_node> gather_of_table(const attribute_reader& node, const operand& table, const operand& indices,
@@ -64,15 +62,10 @@ result<built_node> gather_of_table(const attribute_reader& node, const operand& 
   if (!at) return tl::make_unexpected(at.error());
   // What is before the axis would come before the batch.
   if (*at != 0) return node.unsupported("axis must be 0 where the indices are computed from the row");
-  const around part = axis_of_shape(table.dims, 0);
-  if (part.size == 0 || part.inner == 0) return node.wrong("its table is empty");
+  if (table.width() == 0) return node.wrong("its table is empty");
   shape dims = indices.dims;
   dims.insert(dims.end(), table.dims.begin() + 1, table.dims.end());
-  auto op = with_number_type(table.type, [&](auto number) -> std::unique_ptr<operation> {
-    using type = decltype(number);
-    return std::make_unique<lookup<type>>(std::get<std::vector<type>>(table.fixed->data), 1, part.size, part.inner);
-  });
-  return deliver(node, std::move(op), {&indices, 1}, plain(table.type, std::move(dims)));
+  return deliver(node, make_lookup(*table.fixed), {&indices, 1}, plain(table.type, std::move(dims)));
 }
 
 // Starts, ends, axes and steps of Slice: attributes before opset 10, inputs since then.
@@ -146,6 +139,14 @@ result<shape> permutation_of(attribute_reader& node, const operand& from) {
 }
 
 } // namespace
+
+std::unique_ptr<operation> make_lookup(const constant& table) {
+  const around part = axis_of_shape(table.dims, 0);
+  return with_number_type(table.type(), [&](auto number) -> std::unique_ptr<operation> {
+    using type = decltype(number);
+    return std::make_unique<lookup<type>>(std::get<std::vector<type>>(table.data), part.size, part.inner);
+  });
+}
 
 result<built_node> build_gather(attribute_reader& node, node_inputs inputs) {
   const auto from = any_operand(node, inputs, 0);
@@ -272,9 +273,7 @@ result<built_node> build_tile(attribute_reader& node, node_inputs inputs) {
 result<built_node> build_pad(attribute_reader& node, node_inputs inputs) {
   const auto from = number_operand(node, inputs, 0);
   if (!from) return tl::make_unexpected(from.error());
-  const auto mode = node.text("mode", "constant");
-  if (!mode) return tl::make_unexpected(mode.error());
-  if (*mode != "constant") return node.unsupported("mode is supported only as constant");
+  if (const auto mode = node.mode("mode"); !mode) return tl::make_unexpected(mode.error());
   const auto pads = integers_of(node, inputs, 1, "pads");
   if (!pads) return tl::make_unexpected(pads.error());
   const auto value = number_of(node, inputs, 2, node.has("value") ? "value" : "constant_value");

@@ -121,9 +121,7 @@ result<defaults> read_defaults(attribute_reader& node) {
   if (!text) return tl::make_unexpected(text.error());
   const auto integer = node.integer("default_int64", -1);
   if (!integer) return tl::make_unexpected(integer.error());
-  const auto number = node.any_number("default_float", -0.f);
-  if (!number) return tl::make_unexpected(number.error());
-  return defaults{*text, *integer, *number};
+  return defaults{*text, *integer};
 }
 
 // Strings to their places in `texts`, or places to strings, by the type of the input: `numbers` are the other side.
@@ -138,8 +136,11 @@ recoding both_ways(const value_type& input, std::vector<std::string> texts, std:
 }
 
 result<recoding> read_label_encoder(attribute_reader& node, const value_type& input) {
-  const auto otherwise = read_defaults(node);
+  auto otherwise = read_defaults(node);
   if (!otherwise) return tl::make_unexpected(otherwise.error());
+  const auto number = node.any_number("default_float", -0.f);
+  if (!number) return tl::make_unexpected(number.error());
+  otherwise->number = *number;
   if (node.has("classes_strings")) {
     auto texts = node.strings("classes_strings");
     if (!texts) return tl::make_unexpected(texts.error());

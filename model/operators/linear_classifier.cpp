@@ -97,7 +97,7 @@ result<built_node> build_linear_classifier(attribute_reader& node, node_inputs i
   const auto how = read_post_transform(node);
   if (!how) return tl::make_unexpected(how.error());
   // Told to by exporters, without a meaning for the result.
-  if (const auto multi = node.integer("multi_class", 0); !multi) return tl::make_unexpected(multi.error());
+  if (const auto multi = node.flag("multi_class"); !multi) return tl::make_unexpected(multi.error());
 
   const std::size_t count = (*classes)->names.size();
   const std::size_t width = (*input)->width();

@@ -136,13 +136,11 @@ result<gemm_attributes> read_gemm(attribute_reader& node) {
   if (!alpha) return tl::make_unexpected(alpha.error());
   const auto beta = node.number("beta", 1);
   if (!beta) return tl::make_unexpected(beta.error());
-  const auto a = node.integer("transA", 0);
+  const auto a = node.flag("transA");
   if (!a) return tl::make_unexpected(a.error());
-  const auto b = node.integer("transB", 0);
+  const auto b = node.flag("transB");
   if (!b) return tl::make_unexpected(b.error());
-  // Before opset 7 it said whether C is broadcast; it is, where it fits.
-  if (const auto c = node.integer("broadcast", 1); !c) return tl::make_unexpected(c.error());
-  return gemm_attributes{*alpha, *beta, *a != 0, *b != 0};
+  return gemm_attributes{*alpha, *beta, *a, *b};
 }
 
 // C as one number a column; the batch can't have different ones.

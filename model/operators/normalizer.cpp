@@ -45,15 +45,9 @@ private:
 result<built_node> build_normalizer(attribute_reader& node, node_inputs inputs) {
   const auto input = row_floats(node, inputs);
   if (!input) return tl::make_unexpected(input.error());
-  const auto name = node.text("norm", "MAX");
-  if (!name) return tl::make_unexpected(name.error());
-  norm how = norm::max;
-  if (*name == "L1")
-    how = norm::l1;
-  else if (*name == "L2")
-    how = norm::l2;
-  else if (*name != "MAX")
-    return node.wrong("norm is neither MAX, L1 nor L2");
+  const auto mode = node.mode("norm");
+  if (!mode) return tl::make_unexpected(mode.error());
+  const auto how = static_cast<norm>(*mode);
   built_node built;
   built.op = std::make_unique<normalizer>(how);
   value_type output = **input;

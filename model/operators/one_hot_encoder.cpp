@@ -61,9 +61,8 @@ struct find_class {
   std::size_t operator()(std::int64_t label) const { return categories[static_cast<std::size_t>(label)]; }
 };
 
-template <class Cell, class Find>
-std::unique_ptr<operation> make(Find find, std::size_t categories, std::int64_t zeros) {
-  return std::make_unique<one_hot<Cell, Find>>(std::move(find), categories, zeros != 0);
+template <class Cell, class Find> std::unique_ptr<operation> make(Find find, std::size_t categories, bool zeros) {
+  return std::make_unique<one_hot<Cell, Find>>(std::move(find), categories, zeros);
 }
 
 template <class T> bool has_twice(std::vector<T> values) {
@@ -72,7 +71,7 @@ template <class T> bool has_twice(std::vector<T> values) {
 }
 
 std::unique_ptr<operation> make_for(const value_type& input, const std::vector<std::int64_t>& integers,
-                                    const std::vector<std::string>& texts, std::int64_t zeros) {
+                                    const std::vector<std::string>& texts, bool zeros) {
   const std::size_t count = std::max(integers.size(), texts.size());
   if (input.label) {
     std::vector<std::string> names = texts;
@@ -99,7 +98,7 @@ result<built_node> build_one_hot_encoder(attribute_reader& node, node_inputs inp
   if (!integers) return tl::make_unexpected(integers.error());
   const auto texts = node.strings("cats_strings");
   if (!texts) return tl::make_unexpected(texts.error());
-  const auto zeros = node.integer("zeros", 1);
+  const auto zeros = node.flag("zeros");
   if (!zeros) return tl::make_unexpected(zeros.error());
   if (integers->empty() == texts->empty())
     return node.wrong("expected categories in one of cats_int64s and cats_strings");

@@ -1,8 +1,8 @@
 #pragma once
 // What an ONNX operator is to Troupe. One file an operator, or a family of them: a function that checks a node and
 // builds its operation, and the operation itself. **To add an operator**: write model/operators/<name>.cpp, declare its
-// function below, and name it in the table of operators/table.cpp. Everything a file could get wrong is checked while
-// building; `run` trusts what was built.
+// function below, name it in operators/table.cpp and its attributes in operators/attributes.cpp. Everything a file
+// could get wrong is checked while building; `run` trusts what was built.
 
 #include <cstddef>
 #include <cstdint>
@@ -77,7 +77,7 @@ struct built_node {
 };
 
 /// The attributes of a node, checked while they are read: type, finite numbers, valid UTF-8. Errors name the node and
-/// the attribute.
+/// the attribute. Only what operators/attributes.cpp lists can be read.
 class attribute_reader {
 public:
   /// `opset`: the version of the operator set that the node's domain has in this file.
@@ -100,6 +100,10 @@ public:
   /// NaN and infinities are let through.
   result<float> any_number(std::string_view name, float otherwise);
   result<std::string> text(std::string_view name, std::string_view otherwise);
+  /// Whether the integer is not 0; absent: its first mode.
+  result<bool> flag(std::string_view name);
+  /// Which of its modes the text is; fails for any other.
+  result<std::size_t> mode(std::string_view name);
   /// Absent: nothing.
   result<std::optional<constant>> tensor(std::string_view name);
   /// NaN and infinities are let through.
@@ -156,6 +160,7 @@ result<built_node> build_concat(attribute_reader&, node_inputs);
 result<built_node> build_constant(attribute_reader&, node_inputs);
 result<built_node> build_conv(attribute_reader&, node_inputs);
 result<built_node> build_cos(attribute_reader&, node_inputs);
+result<built_node> build_cum_sum(attribute_reader&, node_inputs);
 result<built_node> build_div(attribute_reader&, node_inputs);
 result<built_node> build_dropout(attribute_reader&, node_inputs);
 result<built_node> build_elu(attribute_reader&, node_inputs);
@@ -167,6 +172,7 @@ result<built_node> build_feature_vectorizer(attribute_reader&, node_inputs);
 result<built_node> build_flatten(attribute_reader&, node_inputs);
 result<built_node> build_floor(attribute_reader&, node_inputs);
 result<built_node> build_gather(attribute_reader&, node_inputs);
+result<built_node> build_gather_elements(attribute_reader&, node_inputs);
 result<built_node> build_gemm(attribute_reader&, node_inputs);
 result<built_node> build_global_average_pool(attribute_reader&, node_inputs);
 result<built_node> build_global_max_pool(attribute_reader&, node_inputs);

@@ -101,9 +101,9 @@ result<pool_shape> read_pool(attribute_reader& node, node_inputs inputs) {
   if (!from) return tl::make_unexpected(from.error());
   const auto kernel = node.integers("kernel_shape");
   if (!kernel) return tl::make_unexpected(kernel.error());
-  const auto ceil_mode = node.integer("ceil_mode", 0);
+  const auto ceil_mode = node.flag("ceil_mode");
   if (!ceil_mode) return tl::make_unexpected(ceil_mode.error());
-  const auto how = read_sliding(node, *from, *kernel, *ceil_mode != 0);
+  const auto how = read_sliding(node, *from, *kernel, *ceil_mode);
   if (!how) return tl::make_unexpected(how.error());
   for (const window* one : {&how->down, &how->across})
     if (one->before >= one->size * one->dilation || one->after >= one->size * one->dilation)
@@ -164,22 +164,22 @@ result<built_node> build_max_pool(attribute_reader& node, node_inputs inputs) {
   auto from = read_pool(node, inputs);
   if (!from) return tl::make_unexpected(from.error());
   // How the indices of its second output would be counted; that one is refused by having one output.
-  if (const auto order = node.integer("storage_order", 0); !order) return tl::make_unexpected(order.error());
+  if (const auto order = node.flag("storage_order"); !order) return tl::make_unexpected(order.error());
   return build<best>(node, std::move(*from), {});
 }
 
 result<built_node> build_average_pool(attribute_reader& node, node_inputs inputs) {
   auto from = read_pool(node, inputs);
   if (!from) return tl::make_unexpected(from.error());
-  const auto with_padding = node.integer("count_include_pad", 0);
+  const auto with_padding = node.flag("count_include_pad");
   if (!with_padding) return tl::make_unexpected(with_padding.error());
   std::vector<float> divisors;
   const auto down = reaches_of(from->how.down);
   const auto across = reaches_of(from->how.across);
   for (std::size_t y = 0; y < down.size(); ++y)
     for (std::size_t x = 0; x < across.size(); ++x) {
-      const std::size_t cells = *with_padding != 0 ? padded_count(from->how.down, y) * padded_count(from->how.across, x)
-                                                   : down[y].count * across[x].count;
+      const std::size_t cells = *with_padding ? padded_count(from->how.down, y) * padded_count(from->how.across, x)
+                                              : down[y].count * across[x].count;
       if (cells == 0) return node.wrong("a window has nothing but padding");
       divisors.push_back(static_cast<float>(cells));
     }

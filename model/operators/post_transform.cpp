@@ -36,14 +36,9 @@ void softmax(std::span<double> scores, bool leave_zeros) {
 } // namespace
 
 result<post_transform> read_post_transform(attribute_reader& node) {
-  const auto text = node.text("post_transform", "NONE");
-  if (!text) return tl::make_unexpected(text.error());
-  if (*text == "NONE") return post_transform::none;
-  if (*text == "LOGISTIC") return post_transform::logistic;
-  if (*text == "SOFTMAX") return post_transform::softmax;
-  if (*text == "SOFTMAX_ZERO") return post_transform::softmax_zero;
-  if (*text == "PROBIT") return post_transform::probit;
-  return node.wrong("post_transform is none of NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO, PROBIT");
+  const auto mode = node.mode("post_transform");
+  if (!mode) return tl::make_unexpected(mode.error());
+  return static_cast<post_transform>(*mode);
 }
 
 double logistic(double score) {

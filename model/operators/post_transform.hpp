@@ -9,6 +9,7 @@
 
 namespace troupe::model {
 
+/// In the order of the modes in operators/attributes.cpp.
 enum class post_transform { none, logistic, softmax, softmax_zero, probit };
 
 /// The attribute post_transform; absent: none.

@@ -147,10 +147,10 @@ result<std::vector<std::size_t>> read_axes(attribute_reader& node, node_inputs i
                                            bool& identity) {
   const auto given = integers_of(node, inputs, 1, "axes");
   if (!given) return tl::make_unexpected(given.error());
-  const auto nothing_means_none = node.integer("noop_with_empty_axes", 0);
+  const auto nothing_means_none = node.flag("noop_with_empty_axes");
   if (!nothing_means_none) return tl::make_unexpected(nothing_means_none.error());
   if (*given && !(*given)->empty()) return axes_of(node, from, **given);
-  identity = *nothing_means_none != 0;
+  identity = *nothing_means_none;
   std::vector<std::size_t> all;
   if (identity) return all;
   if (of_the_row(from)) return node.unsupported("without axes it reduces the batch too");
@@ -161,13 +161,13 @@ result<std::vector<std::size_t>> read_axes(attribute_reader& node, node_inputs i
 template <class F> result<built_node> build_reduction(attribute_reader& node, node_inputs inputs, bool takes_integers) {
   const auto from = number_operand(node, inputs, 0);
   if (!from) return tl::make_unexpected(from.error());
-  const auto keep = node.integer("keepdims", 1);
+  const auto keep = node.flag("keepdims");
   if (!keep) return tl::make_unexpected(keep.error());
   bool identity = false;
   const auto axes = read_axes(node, inputs, *from, identity);
   if (!axes) return tl::make_unexpected(axes.error());
   if (identity) return reshaped(*from, from->dims);
-  auto how = group(node, *from, *axes, *keep != 0);
+  auto how = group(node, *from, *axes, *keep);
   if (!how) return tl::make_unexpected(how.error());
   value_type output = plain(from->type, how->dims);
   output.probabilities = of_the_row(*from) && from->value->probabilities &&
@@ -219,13 +219,13 @@ result<built_node> build_arg(attribute_reader& node, node_inputs inputs, bool sm
   if (!from) return tl::make_unexpected(from.error());
   const auto given = node.integer("axis", 0);
   if (!given) return tl::make_unexpected(given.error());
-  const auto keep = node.integer("keepdims", 1);
+  const auto keep = node.flag("keepdims");
   if (!keep) return tl::make_unexpected(keep.error());
-  const auto last = node.integer("select_last_index", 0);
+  const auto last = node.flag("select_last_index");
   if (!last) return tl::make_unexpected(last.error());
   const auto axis = axis_of(node, *from, *given);
   if (!axis) return tl::make_unexpected(axis.error());
-  auto how = group(node, *from, {*axis}, *keep != 0);
+  auto how = group(node, *from, {*axis}, *keep);
   if (!how) return tl::make_unexpected(how.error());
   value_type output = plain(element::i64, how->dims);
   // The place of the best of all columns is a class, the first one being 0.
@@ -234,7 +234,7 @@ result<built_node> build_arg(attribute_reader& node, node_inputs inputs, bool sm
     output.label = true;
   }
   auto op = with_number_type(from->type, [&](auto number) -> std::unique_ptr<operation> {
-    return std::make_unique<arg_best<decltype(number)>>(std::move(*how), smallest_wins, *last != 0);
+    return std::make_unique<arg_best<decltype(number)>>(std::move(*how), smallest_wins, *last);
   });
   return deliver(node, std::move(op), {&*from, 1}, std::move(output));
 }

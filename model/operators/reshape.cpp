@@ -55,7 +55,7 @@ result<shape> row_shape(const attribute_reader& node, const operand& from, const
 result<built_node> build_reshape(attribute_reader& node, node_inputs inputs) {
   const auto from = any_operand(node, inputs, 0);
   if (!from) return tl::make_unexpected(from.error());
-  const auto zeros = node.integer("allowzero", 0);
+  const auto zeros = node.flag("allowzero");
   if (!zeros) return tl::make_unexpected(zeros.error());
   const auto given = integers_of(node, inputs, 1, "shape");
   if (!given) return tl::make_unexpected(given.error());
@@ -65,12 +65,12 @@ result<built_node> build_reshape(attribute_reader& node, node_inputs inputs) {
   const std::size_t batch = of_the_row(*from) ? 1 : 0;
   for (std::size_t i = 0; i < target.size(); ++i) {
     if (target[i] < -1) return node.wrong(fmt::format("its shape has the dimension {}", target[i]));
-    if (target[i] != 0 || *zeros != 0 || i < batch) continue;
+    if (target[i] != 0 || *zeros || i < batch) continue;
     if (i - batch >= from->dims.size())
       return node.wrong(fmt::format("its shape copies dimension {}, which its input does not have", i));
     target[i] = from->dims[i - batch];
   }
-  if (*zeros != 0 && batch == 1 && !target.empty() && target[0] == 0) return node.wrong("its shape has no elements");
+  if (*zeros && batch == 1 && !target.empty() && target[0] == 0) return node.wrong("its shape has no elements");
   auto dims = batch == 1 ? row_shape(node, *from, target) : with_rest(node, target, from->width());
   if (!dims) return tl::make_unexpected(dims.error());
   return reshaped(*from, std::move(*dims));
@@ -145,7 +145,6 @@ result<built_node> build_dropout(attribute_reader& node, node_inputs inputs) {
   const auto ratio = number_of(node, inputs, 1, "ratio");
   if (!ratio) return tl::make_unexpected(ratio.error());
   if (const auto seed = node.integer("seed", 0); !seed) return tl::make_unexpected(seed.error());
-  if (const auto test = node.integer("is_test", 1); !test) return tl::make_unexpected(test.error());
   if (inputs.size() > 2 && !inputs[2].absent()) {
     const auto training = fixed_value(node, inputs, 2, "training_mode");
     if (!training) return tl::make_unexpected(training.error());

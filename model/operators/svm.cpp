@@ -64,19 +64,12 @@ std::vector<double> doubles(const std::vector<float>& values) { return {values.b
 } // namespace
 
 result<svm_kernel_setup> read_svm_kernel(attribute_reader& node, bool always_linear) {
-  const auto name = node.text("kernel_type", "LINEAR");
-  if (!name) return tl::make_unexpected(name.error());
+  const auto mode = node.mode("kernel_type");
+  if (!mode) return tl::make_unexpected(mode.error());
   const auto parameters = node.floats("kernel_params");
   if (!parameters) return tl::make_unexpected(parameters.error());
   svm_kernel_setup setup;
-  if (*name == "POLY")
-    setup.kernel = svm_kernel::poly;
-  else if (*name == "RBF")
-    setup.kernel = svm_kernel::rbf;
-  else if (*name == "SIGMOID")
-    setup.kernel = svm_kernel::sigmoid;
-  else if (*name != "LINEAR")
-    return node.wrong("kernel_type is none of LINEAR, POLY, RBF, SIGMOID");
+  setup.kernel = static_cast<svm_kernel>(*mode);
   if (always_linear) setup.kernel = svm_kernel::linear;
   if (setup.kernel == svm_kernel::linear && parameters->empty()) return setup;
   if (parameters->size() != 3)

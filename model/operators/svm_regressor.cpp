@@ -48,7 +48,7 @@ result<built_node> build_svm_regressor(attribute_reader& node, node_inputs input
   if (!vectors) return tl::make_unexpected(vectors.error());
   const auto rho = node.floats("rho");
   if (!rho) return tl::make_unexpected(rho.error());
-  const auto one_class = node.integer("one_class", 0);
+  const auto one_class = node.flag("one_class");
   if (!one_class) return tl::make_unexpected(one_class.error());
   const auto setup = read_svm_kernel(node, *count == 0);
   if (!setup) return tl::make_unexpected(setup.error());
@@ -66,7 +66,7 @@ result<built_node> build_svm_regressor(attribute_reader& node, node_inputs input
   built_node built;
   auto decisions = *count > 0 ? one_decision(*setup, *vectors, width, *weights, rho->front())
                               : linear_decisions(*weights, width, rho->front());
-  built.op = std::make_unique<svm_regressor>(std::move(decisions), *one_class != 0);
+  built.op = std::make_unique<svm_regressor>(std::move(decisions), *one_class);
   built.outputs.push_back(numbers_of(1));
   return built;
 }

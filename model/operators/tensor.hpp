@@ -81,6 +81,10 @@ std::vector<std::uint32_t> cells_at(const shape& dims, const std::vector<std::si
 constexpr std::uint32_t nothing_there = 0xFFFFFFFF;
 std::unique_ptr<operation> make_pick(std::vector<std::uint32_t> from, element type, double filler = 0);
 
+/// An operation that gives, for each integer of the row, that part of the table's first dimension.
+/// REQUIRES: numbers, and at least one.
+std::unique_ptr<operation> make_lookup(const constant& table);
+
 /// What multiplies every cell of a row by a number and adds another one, so that it can be taken into a linear map.
 class cellwise_linear : public operation {
 public:

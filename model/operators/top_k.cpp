@@ -72,10 +72,10 @@ result<built_node> build_top_k(attribute_reader& node, node_inputs inputs) {
   if (!k) return tl::make_unexpected(k.error());
   const auto given = node.integer("axis", -1);
   if (!given) return tl::make_unexpected(given.error());
-  const auto largest = node.integer("largest", 1);
+  const auto largest = node.flag("largest");
   if (!largest) return tl::make_unexpected(largest.error());
   // Sorted is one of the orders that `sorted` 0 leaves open.
-  if (const auto sorted = node.integer("sorted", 1); !sorted) return tl::make_unexpected(sorted.error());
+  if (const auto sorted = node.flag("sorted"); !sorted) return tl::make_unexpected(sorted.error());
   const auto axis = axis_of(node, *from, *given);
   if (!axis) return tl::make_unexpected(axis.error());
   shape dims = from->dims;
@@ -84,7 +84,7 @@ result<built_node> build_top_k(attribute_reader& node, node_inputs inputs) {
   for (std::size_t i = 0; i < dims.size(); ++i)
     (i < *axis ? how.outer : i == *axis ? how.size : how.inner) *= static_cast<std::size_t>(dims[i]);
   how.k = static_cast<std::size_t>(*k);
-  how.largest = *largest != 0;
+  how.largest = *largest;
   dims[*axis] = *k;
   built_node built;
   built.op = with_number_type(from->type, [&](auto number) -> std::unique_ptr<operation> {

@@ -63,13 +63,11 @@ struct aggregation {
 };
 
 result<aggregation> read_aggregate(attribute_reader& node) {
-  const auto text = node.text("aggregate_function", "SUM");
-  if (!text) return tl::make_unexpected(text.error());
-  if (*text == "SUM") return aggregation{};
-  if (*text == "AVERAGE") return aggregation{aggregate::sum, true};
-  if (*text == "MIN") return aggregation{aggregate::min, false};
-  if (*text == "MAX") return aggregation{aggregate::max, false};
-  return node.wrong("aggregate_function is none of AVERAGE, SUM, MIN, MAX");
+  constexpr aggregation all[] = {
+      {aggregate::sum, false}, {aggregate::sum, true}, {aggregate::min, false}, {aggregate::max, false}};
+  const auto mode = node.mode("aggregate_function");
+  if (!mode) return tl::make_unexpected(mode.error());
+  return all[*mode]; // in the order of its modes
 }
 
 template <class T>

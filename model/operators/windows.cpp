@@ -5,6 +5,8 @@
 namespace troupe::model {
 namespace {
 
+enum class auto_pad { notset, same_upper, same_lower, valid };
+
 constexpr std::int64_t size_max = 1 << 20; // of a window, stride, dilation or padding
 
 // `count` numbers of an attribute between `least` and size_max; absent: all of them `otherwise`.
@@ -67,10 +69,9 @@ result<sliding> read_sliding(attribute_reader& node, const operand& from, const 
   if (!dilations) return tl::make_unexpected(dilations.error());
   const auto pads = sizes_of(node, "pads", 2 * spatial, 0, 0);
   if (!pads) return tl::make_unexpected(pads.error());
-  const auto automatic = node.text("auto_pad", "NOTSET");
-  if (!automatic) return tl::make_unexpected(automatic.error());
-  const bool same = *automatic == "SAME_UPPER" || *automatic == "SAME_LOWER";
-  if (!same && *automatic != "NOTSET" && *automatic != "VALID") return node.wrong("auto_pad has an unknown value");
+  const auto mode = node.mode("auto_pad");
+  if (!mode) return tl::make_unexpected(mode.error());
+  const auto automatic = static_cast<auto_pad>(*mode);
   sliding out;
   out.channels = static_cast<std::size_t>(from.dims[0]);
   const std::array<window*, 2> windows{&out.down, &out.across};
@@ -83,11 +84,11 @@ result<sliding> read_sliding(attribute_reader& node, const operand& from, const 
     one.input = static_cast<std::size_t>(from.dims[i + 1]);
     if ((one.size - 1) * one.dilation >= static_cast<std::size_t>(size_max))
       return node.wrong(fmt::format("its window spreads over more than {} elements", size_max));
-    if (same) {
-      pad_same(one, *automatic == "SAME_LOWER");
+    if (automatic == auto_pad::same_upper || automatic == auto_pad::same_lower) {
+      pad_same(one, automatic == auto_pad::same_lower);
       continue;
     }
-    if (*automatic == "NOTSET") {
+    if (automatic == auto_pad::notset) {
       one.before = static_cast<std::size_t>((*pads)[i]);
       one.after = static_cast<std::size_t>((*pads)[i + spatial]);
     }

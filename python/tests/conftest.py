@@ -6,6 +6,8 @@ import onnx
 import onnxruntime
 import pandas as pd
 import pytest
+from onnx import TensorProto, helper
+from onnx import TensorProto, helper
 
 ROWS = 300
 
@@ -38,6 +40,18 @@ def bought(people):
 @pytest.fixture(scope="session")
 def price(people):
     return people.kids * 3.0 + np.random.default_rng(5).random(ROWS)
+
+
+def net_file(folder, outputs=3):
+    """A net without a label, as PyTorch and Keras write them."""
+    weights = np.random.default_rng(6).normal(size=(2, outputs)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["pixels", "w"], ["sums"]), helper.make_node("Softmax", ["sums"], ["shares"])]
+    graph = helper.make_graph(nodes, "net", [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["N", 2])],
+                              [helper.make_tensor_value_info("shares", TensorProto.FLOAT, ["N", outputs])],
+                              [onnx.numpy_helper.from_array(weights, "w")])
+    path = folder / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
 
 
 def props(path):

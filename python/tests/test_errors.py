@@ -3,6 +3,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from conftest import net_file
 from onnx import TensorProto, helper
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -33,6 +34,16 @@ def refused(tmp_path):
 @pytest.fixture
 def fitted(numbers, bought):
     return LogisticRegression().fit(numbers, bought)
+
+
+def test_export__classes_that_do_not_fit__says_what_does(numbers, fitted, refused, tmp_path):
+    assert "an estimator knows its classes" in refused(fitted, numbers, classes=["a", "b"])
+    X, net = pd.DataFrame({"pixels": list(numbers.to_numpy())}), net_file(tmp_path)
+    assert "gives 3 numbers a row, and classes= names 2" in refused(net, X, classes=["a", "b"])
+    assert "two or more different texts" in refused(net, X, classes=["a", "b", "b"])
+    assert "two or more different texts" in refused(net, X, classes=["a", 1, 2])
+    labelled = export(fitted, numbers, tmp_path / "labelled.onnx").path
+    assert "whose only output" in refused(labelled, numbers, classes=["a", "b"])
 
 
 def test_export__not_fitted__says_so(numbers, refused):

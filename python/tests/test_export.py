@@ -3,14 +3,15 @@ import json
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import pytest
-from conftest import features, props, score, signature
+from conftest import features, net_file, props, score, signature
 from onnx import TensorProto, helper
 from sklearn.compose import ColumnTransformer, make_column_selector
-from sklearn.ensemble import (AdaBoostClassifier, GradientBoostingRegressor, HistGradientBoostingClassifier,
-                              HistGradientBoostingRegressor, RandomForestClassifier, StackingRegressor,
-                              VotingClassifier)
+from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, GradientBoostingClassifier,
+                              GradientBoostingRegressor, HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+                              RandomForestClassifier, StackingRegressor, VotingClassifier)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -34,6 +35,7 @@ CLASSIFIERS = [
 ]
 REGRESSORS = [
     LinearRegression(), Ridge(), DecisionTreeRegressor(max_depth=3), GradientBoostingRegressor(n_estimators=4),
+    AdaBoostRegressor(n_estimators=4, random_state=0),
     HistGradientBoostingRegressor(max_iter=4, loss="poisson"),
     StackingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=2))], final_estimator=Ridge()),
 ]
@@ -73,6 +75,13 @@ def test_export__voting__classes_stay_whole(voting, numbers, bought, tmp_path):
     graph = onnx.load(done.path).graph
     taken = next(x for x in graph.node if x.op_type == "ArrayFeatureExtractor").output[0]
     assert [x.op_type for x in graph.node if taken in x.input] == ["Reshape"]
+
+
+@pytest.mark.parametrize("init", [None, "zero"])
+def test_export__exponential_loss__agrees_with_the_library_and_stays_as_it_is(init, numbers, bought, tmp_path):
+    model = GradientBoostingClassifier(loss="exponential", init=init, n_estimators=4)
+    done = export(make_pipeline(StandardScaler(), model).fit(numbers, bought), numbers, tmp_path / "m.onnx")
+    assert done.worst < 1e-5 and model.loss == "exponential" and model.learning_rate == 0.1
 
 
 @pytest.mark.parametrize("estimator", REGRESSORS, ids=title)
@@ -265,6 +274,18 @@ def test_export__onnx_file_that_takes_whole_numbers__says_so(kind, numbers, tmp_
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), plain)
     done = export(plain, numbers[["kids"]], tmp_path / "m.onnx")
     assert [x["type"] for x in done.signature["features"]] == ["integer"]
+
+
+@pytest.mark.parametrize("classes", [["cat", "dog", "fox"], [7, 3, 5]])
+def test_export__onnx_file_with_classes__gives_a_label_too(classes, numbers, tmp_path):
+    X = pd.DataFrame({"pixels": list(((numbers - numbers.mean()) / numbers.std()).to_numpy())})
+    done = export(net_file(tmp_path), X, tmp_path / "m.onnx", classes=classes)
+    label, shares = done.signature["outputs"]
+    assert label["meaning"] == "label" and shares == {
+        "name": "shares", "meaning": "probability", "type": "number", "shape": [3], "classes": classes}
+    session = onnxruntime.InferenceSession(done.path.read_bytes(), providers=["CPUExecutionProvider"])
+    labels, given = session.run(None, {"pixels": np.stack(X.pixels).astype(np.float32)})
+    assert [classes[i] for i in given.argmax(axis=1)] == labels.tolist() and len(set(labels)) > 1
 
 
 def test_export__same_arguments__same_bytes(numbers, bought, tmp_path):

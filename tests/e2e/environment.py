@@ -1,5 +1,6 @@
 """Makes sure that the packages of requirements.txt are there: when the running Python lacks one, a virtual environment
-is made under build/venv and the program is started again in it. Imported first by run.py, tests/chaos/run.py and bench/run.py."""
+is made under build/venv and the program is started again in it. Imported first by run.py, tests/chaos/run.py and
+bench/run.py."""
 import importlib.metadata
 import os
 import pathlib
@@ -38,7 +39,7 @@ def ensure():
             if not (VENV / "bin" / "python").exists():
                 subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
             os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), *sys.argv])
-    for path in (ROOT, ROOT / "tools", ROOT / "tests" / "e2e", ROOT / "tests" / "chaos"):
+    for path in (ROOT, ROOT / "tools", ROOT / "tests" / "e2e", ROOT / "tests" / "chaos", ROOT / "python" / "src"):
         if str(path) not in sys.path:
             sys.path.insert(0, str(path))
 

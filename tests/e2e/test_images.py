@@ -3,7 +3,11 @@ import json
 
 import numpy
 import onnx
+import pandas
 from onnx.reference import ReferenceEvaluator
+from sklearn.datasets import load_digits
+from sklearn.neural_network import MLPClassifier
+from troupe_model import export
 
 from harness import produce, read_topic, require
 from marks import limit
@@ -17,11 +21,11 @@ def rows_of(images):
             for i, image in enumerate(images)]
 
 
-def scored(test, name, file, rows, prediction, *features):
+def scored(test, name, file, rows, prediction):
     """The predictions that came through Kafka, {id: prediction}, each of them once."""
     cluster = test.cluster(name, pipeline={"model": name, "output": {"carry": ["id"], "prediction": prediction}})
     cluster.start("a")
-    cluster.push(file, name, *(features or ("--json",)))
+    cluster.push(file, name, "--json")
     cluster.wait_ready("a")
     produce(test.bootstrap, cluster.source, rows)
     wait_for_outcomes(test, cluster, len(rows), 60)
@@ -44,32 +48,31 @@ def require_close(found, expected, field):
 
 @limit(180)
 def digits_perceptron__pixels_in_one_array__as_scikit_learn(test):
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
-    from sklearn.datasets import load_digits
-    from sklearn.neural_network import MLPClassifier
     digits = load_digits()
     fitted = MLPClassifier((100, 50), tol=1e-2, random_state=1).fit(digits.data, digits.target)
-    file = test.dir / "digits.onnx"
-    onnx.save(convert_sklearn(fitted, initial_types=[("X", FloatTensorType([None, 64]))],
-                              options={"zipmap": False}, target_opset={"": 17, "ai.onnx.ml": 3}), str(file))
-    found = scored(test, "digits", file, rows_of(digits.data), {"digit": "label", "three": "score(3)"},
-                   "--features", "pixels")
-    probabilities = fitted.predict_proba(digits.data)
-    require_close(found, probabilities[:, 3], "three")
+    file = export(fitted, pandas.DataFrame({"pixels": list(digits.data)}), test.dir / "digits.onnx").path
+    found = scored(test, "digits", file, rows_of(digits.data), {"digit": "label", "three": "probability(3)"})
+    require_close(found, fitted.predict_proba(digits.data)[:, 3], "three")
     labels = fitted.predict(digits.data)
     require(all(found[i]["digit"] == labels[i] for i in range(len(labels))), "a digit differs from scikit-learn's")
 
 
 @limit(180)
-def convolutional_net__pixels_nested_and_flat__as_the_reference(test):
-    file = test.dir / "net.onnx"
+def convolutional_net__pixels_nested_and_flat__label_and_probabilities_as_the_reference(test):
+    names = [f"shape {i}" for i in range(10)]
+    plain = test.dir / "plain.onnx"
     net = convolutional_net(numpy.random.default_rng(7))
-    onnx.save(net, str(file))
+    onnx.save(net, str(plain))
     images = numpy.random.default_rng(8).integers(0, 256, (300, 1, 28, 28)).astype(numpy.float32) / 255
+    file = export(plain, pandas.DataFrame({"pixels": list(images)}), test.dir / "net.onnx", classes=names).path
     expected = ReferenceEvaluator(net).run(None, {"pixels": images})[0]
     shapes = [(1, 28, 28), (28 * 28,)]      # as the model has it, and flat
     rows = rows_of([image.reshape(shapes[i % 2]) for i, image in enumerate(images)])
-    found = scored(test, "net", file, rows, {"first": "value(0)", "last": "value(9)"})
-    require_close(found, expected[:, 0], "first")
+    found = scored(test, "net", file, rows, {"shape": "label", "all": "probabilities", "last": "probability(shape 9)"})
     require_close(found, expected[:, 9], "last")
+    for i, row in enumerate(expected):
+        best = names[row.argmax()]
+        require(found[i]["shape"] == best or abs(row.max() - row[names.index(found[i]["shape"])]) < 1e-5,
+                f"row {i} is {found[i]['shape']}, expected {best}")
+    require(len({one["shape"] for one in found.values()}) > 1, "all rows have one label")
+    require_close({i: {"all": [one["all"][name] for name in names]} for i, one in found.items()}, expected, "all")

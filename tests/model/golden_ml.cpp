@@ -10,6 +10,7 @@
 #include "model/json_text.hpp"
 #include "model/operators/operator.hpp"
 #include "model/scoring.hpp"
+#include "tests/model/base64.hpp"
 
 using namespace troupe::model;
 
@@ -17,23 +18,6 @@ namespace {
 
 std::string_view member(std::string_view json, const std::string& name) {
   return walk(json, &name, &name + 1).value_or("");
-}
-
-std::string from_base64(std::string_view text) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::size_t digit = digits.find(c);
-    if (digit == std::string_view::npos) break; // padding
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count & 0xFF);
-  }
-  return out;
 }
 
 struct golden_model {

@@ -10,6 +10,7 @@
 #include "model/evaluator.hpp"
 #include "model/json_text.hpp"
 #include "model/loaded_model.hpp"
+#include "tests/model/base64.hpp"
 
 using namespace troupe::model;
 
@@ -36,23 +37,6 @@ std::vector<double> numbers(std::string_view array) {
   std::vector<double> out;
   for (const std::string_view text : elements(array))
     out.push_back(text.starts_with('"') ? number(text.substr(1)) : number(text));
-  return out;
-}
-
-std::string from_base64(std::string_view text) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::size_t digit = digits.find(c);
-    if (digit == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count & 0xFFU);
-  }
   return out;
 }
 

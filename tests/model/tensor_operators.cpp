@@ -77,6 +77,8 @@ BOOST_AUTO_TEST_CASE(load__what_would_mix_rows__refused) {
   BOOST_TEST(has(refusal_with("Reshape", {-1, 3}), "its shape would mix rows: they have 6 elements"));
   BOOST_TEST(has(refusal_with("Reshape", {3, -1}), "its shape has 3 in the place of the batch"));
   BOOST_TEST(has(refusal_with("ReduceSum", {0}), "axis 0 is the batch"));
+  BOOST_TEST(has(refusal_with("CumSum", {0}), "axis 0 is the batch"));
+  BOOST_TEST(has(refusal_with("GatherElements", {1}), "expected data and indices that are both computed from the row"));
   BOOST_TEST(has(refusal_with("Squeeze", {0}), "axis 0 is the batch"));
   BOOST_TEST(has(refusal_with("Unsqueeze", {0}), "axis 0 is the batch"));
   BOOST_TEST(has(refusal_with("Tile", {2, 1, 1}), "it repeats the batch"));
@@ -113,11 +115,16 @@ BOOST_AUTO_TEST_CASE(load__shapes_that_do_not_fit__refused_by_name) {
   BOOST_TEST(has(refusal_with("Squeeze", {1}), "it takes away a dimension of 2 elements"));
   BOOST_TEST(has(refusal_with("ReduceSum", {1, -2}), "axis -2 is there twice"));
   BOOST_TEST(has(refusal_with("ReduceSum", {3}), "axis 3 is outside"));
+  BOOST_TEST(has(refusal_with("CumSum", {3}), "axis 3 is outside"));
+  BOOST_TEST(has(refusal_with("CumSum", {1, 2}), "its input axis is not one number"));
   BOOST_TEST(has(refusal_with("TopK", {4}), "k is 4 of 3 elements"));
   auto gathered = model_of({3});
   add_integers(gathered, "c", {3});
   add_int(add(gathered, "Gather", {"X", "c"}), "axis", 1);
   BOOST_TEST(has(refusal(gathered), "its index 3 is outside of 3 elements"));
+  auto picked = model_of({3});
+  add(picked, "GatherElements", {"X", "X"});
+  BOOST_TEST(has(refusal(picked), "its indices are no integers"));
   auto product = model_of({3});
   add_constant(product, "W", {2, 2}, {1, 2, 3, 4});
   add(product, "MatMul", {"X", "W"});

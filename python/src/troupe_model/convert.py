@@ -144,13 +144,15 @@ def _needs_change(thing: Any) -> bool:
     if library_of(thing) in ("xgboost", "lightgbm"):
         return True
     name = type(thing).__name__
-    return hasattr(thing, "_predictors") or name == "VotingClassifier" or (
+    return hasattr(thing, "_predictors") or name == "VotingClassifier" or _is_exponential(thing) or (
         name == "SimpleImputer" and not isinstance(thing.missing_values, str) and _imputes_strings(thing))
 
 
 def _change(thing: Any) -> None:
     if hasattr(thing, "_predictors"):
         _round_hist(thing)
+    elif _is_exponential(thing):
+        _double(thing)
     elif type(thing).__name__ == "VotingClassifier":
         thing.flatten_transform = False  # of transform() only, which nobody calls
         thing.weights = None if thing.weights is None else np.asarray(thing.weights)
@@ -160,6 +162,19 @@ def _change(thing: Any) -> None:
         _nameless(thing.get_booster())
     elif library_of(thing) == "lightgbm" and getattr(thing, "_Booster", None) is not None:
         thing._Booster = float32_thresholds(thing._Booster)
+
+
+def _is_exponential(thing: Any) -> bool:
+    return type(thing).__name__ == "GradientBoostingClassifier" and thing.loss == "exponential"
+
+
+def _double(boosting: Any) -> None:
+    """Of the exponential loss the probability is that of twice the sum, for which skl2onnx has no words: the same
+    trees, counted twice, with the loss whose probability is that of the sum. Twice what the sum begins with is what
+    that loss begins with."""
+    from sklearn._loss.loss import HalfBinomialLoss
+    boosting.loss, boosting._loss = "log_loss", HalfBinomialLoss()
+    boosting.learning_rate *= 2
 
 
 def _round_hist(boosting: Any) -> None:

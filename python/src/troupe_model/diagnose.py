@@ -15,7 +15,6 @@ from troupe_model.estimators import walk
 Probe = Callable[[Any], "str | None"]  # what is wrong with converting this, or nothing
 
 ADVICE = {
-    "AdaBoostRegressor": "use GradientBoostingRegressor",
     "VotingClassifier": "use voting='soft'",
     "CountVectorizer": "text has to become numbers before it is sent",
     "TfidfVectorizer": "text has to become numbers before it is sent",

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,8 +38,8 @@ class Exported:
 
 
 def export(fitted: Any, X: pd.DataFrame, path: str | os.PathLike[str], *, name: str | None = None,
-           positive_class: Any = None, features: Mapping[str, Mapping[str, Any]] | None = None,
-           golden_rows: int = 5) -> Exported:
+           classes: Sequence[str | int] | None = None, positive_class: Any = None,
+           features: Mapping[str, Mapping[str, Any]] | None = None, golden_rows: int = 5) -> Exported:
     """Writes `fitted` as one ONNX file with everything that Troupe wants to know.
 
     fitted          a fitted scikit-learn classifier, regressor or Pipeline; a model of XGBoost or LightGBM (their
@@ -48,6 +48,8 @@ def export(fitted: Any, X: pd.DataFrame, path: str | os.PathLike[str], *, name: 
                     rows will be. A column may hold arrays of one shape: one feature with that shape
     path            the file to write
     name            what the graph is called; the name of the file without its suffix when not given
+    classes         of an ONNX file that gives a number for each class and no label, as neural nets do: what the classes
+                    are called, in their order; the file then gives a label as well
     positive_class  of two classes: which one `pred` is about; the second when not given
     features        members of the signature to set or change, by feature:
                     {"age": {"missingValueTreatment": "asValue", "missingValueReplacement": 40}}
@@ -62,7 +64,9 @@ def export(fitted: Any, X: pd.DataFrame, path: str | os.PathLike[str], *, name: 
         X = X.iloc[np.linspace(0, len(X) - 1, ROWS_MAX).astype(int)]
     columns = read_frame(X)
     if isinstance(fitted, (str, os.PathLike)):
-        draft = _from_file(fitted, columns)
+        draft = _from_file(fitted, columns, classes)
+    elif classes is not None:
+        raise ExportError("classes= is for the path of an ONNX file: an estimator knows its classes")
     else:
         draft = _from_estimator(fitted, X, columns, name or target.stem)
     if name is not None:
@@ -167,15 +171,19 @@ def _taken(model: onnx.ModelProto, columns: list[Column]) -> list[Column]:
 
 # ---- from an ONNX file ----
 
-def _from_file(path: Any, columns: list[Column]) -> _Draft:
+def _from_file(path: Any, columns: list[Column], names: Sequence[str | int] | None) -> _Draft:
     model = graphs.load(path)
     refused = next(operators.unsupported(model), None)
     if refused is not None:
         raise ExportError(f"{path}: the node {refused.name!r} is a {refused.op_type}, which Troupe does not run")
     columns = _match(model, columns, str(path))
+    if names is not None:
+        graphs.add_label(model, list(names), str(path))
     runner = graphs.Runner(model)
     numbers, labels = runner.run(columns)
-    classes = None if labels is None else graphs.class_labels(model)
+    classes = None if labels is None else list(names) if names is not None else graphs.class_labels(model)
+    if names is not None and (labels is None or (len(labels), len(names)) != numbers.shape):
+        raise ExportError(f"{path} gives {numbers.shape[1]} numbers a row, and classes= names {len(names)}")
     if not np.isfinite(numbers).all():
         row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
         raise ExportError(f"{path}: row {row} of X gives {numbers[row].tolist()}, which is no prediction")

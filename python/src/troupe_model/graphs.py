@@ -71,6 +71,39 @@ def class_labels(model: onnx.ModelProto) -> list[Any] | None:
     return None
 
 
+def add_label(model: onnx.ModelProto, classes: list[Any], path: str) -> None:
+    """An output `label` in front of the only one: the class with the largest number."""
+    outputs = model.graph.output
+    if len(outputs) != 1 or element_type(outputs[0]) not in FLOATS or _rank(outputs[0]) not in (None, 2):
+        raise ExportError(f"classes= is for a graph whose only output is a float for each class, [N, {len(classes)}]; "
+                          f"{path} has {', '.join(repr(x.name) for x in outputs)}")
+    is_text = all(isinstance(x, str) for x in classes)
+    is_whole = all(isinstance(x, int) and not isinstance(x, bool) for x in classes)
+    if len(set(classes)) != len(classes) or len(classes) < 2 or not (is_text or is_whole):
+        raise ExportError(f"classes= has to be two or more different texts, or whole numbers; it is {classes!r}")
+    if _opset(model, "ai.onnx.ml") == 1:
+        raise ExportError(f"{path} uses version 1 of ai.onnx.ml, which can't name classes; convert it with 2 or later")
+    if not _opset(model, "ai.onnx.ml"):
+        model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    kind = "strings" if is_text else "int64s"
+    names = {x for node in model.graph.node for x in node.output} | {x.name for x in model.graph.input}
+    label, place = (next(x for x in (name, f"troupe_{name}") if x not in names) for name in ("label", "class_index"))
+    model.graph.node.extend([
+        onnx.helper.make_node("ArgMax", [outputs[0].name], [place], name="ClassIndex", axis=1, keepdims=0),
+        onnx.helper.make_node("LabelEncoder", [place], [label], name="ClassLabel", domain="ai.onnx.ml",
+                              keys_int64s=list(range(len(classes))), **{f"values_{kind}": classes})])
+    outputs.insert(0, onnx.helper.make_tensor_value_info(label, STRING if is_text else onnx.TensorProto.INT64, [None]))
+
+
+def _rank(value: onnx.ValueInfoProto) -> int | None:
+    shape = value.type.tensor_type
+    return len(shape.shape.dim) if shape.HasField("shape") else None
+
+
+def _opset(model: onnx.ModelProto, domain: str) -> int:
+    return next((x.version for x in model.opset_import if x.domain == domain), 0)
+
+
 class Runner:
     """A file in onnxruntime, one thread."""
 

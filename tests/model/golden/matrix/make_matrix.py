@@ -29,6 +29,7 @@ from rows import ROWS, make_rows, thresholds_of
 import boosters
 import families
 import graphs
+import modes
 from troupe_model import ExportError, export
 from troupe_model.checking import ABSOLUTE, RELATIVE, beyond, comparable, spread_of, take
 from troupe_model.frame import read_frame
@@ -128,13 +129,11 @@ def native(name, suffix, booster, X):
     """A file of the library itself; what it says is what is expected."""
     booster.save_model(HERE / f"{name}.{suffix}")
     kind = np.float32 if suffix != "txt" else np.float64  # LightGBM compares in double
-    splits = native_thresholds(booster.trees_to_dataframe(), list(X.columns), kind)
+    is_linear = suffix != "txt" and booster.get_dump()[0].startswith("bias")
+    splits = {} if is_linear else native_thresholds(booster.trees_to_dataframe(), list(X.columns), kind)
     rows = make_rows(X, splits, seed_of(name), holes=list(X.columns), kind=kind)
     columns = read_frame(rows)
-    library = library_for(booster)
-    if library.objective in ("binary:hinge", "binary:logitraw"):  # no probabilities: files of them are regressors
-        library.classes = None
-    write_rows(name, columns, library.numbers(rows, columns), library.labels(rows, columns), library.classes)
+    write_rows(name, columns, *boosters.told(booster, rows))
 
 
 def native_thresholds(split, names, kind):
@@ -172,7 +171,7 @@ def main():
     for name, (suffix, booster, X) in (boosters.xgboost_files() | boosters.lightgbm_files()).items():
         if wanted(name):
             native(name, suffix, booster, X)
-    for name, (model, X) in graphs.all_of_them().items():
+    for name, (model, X) in (graphs.all_of_them() | modes.all_of_them()).items():
         if wanted(name):
             handmade(name, model, X)
     for name, why in refused.items():
