@@ -1,5 +1,6 @@
 """Makes sure that the packages of requirements.txt are there: when the running Python lacks one, a virtual environment
-is made under build/venv and the program is started again in it. Imported first by run.py, tests/chaos/run.py and bench/run.py."""
+is made under build/venv and the program is started again in it. Imported first by run.py, tests/chaos/run.py and
+bench/run.py."""
 import importlib.metadata
 import os
 import pathlib
