@@ -5,10 +5,10 @@
 
 DIRECTORY holds <build>.xml from `ctest --output-junit`, one per build; if the tests of the Python package ran,
 python.status (the exit code of pytest) and python.junit (what it writes with --junitxml); and, if the end-to-end tests
-ran, e2e.status (the exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}). A ctest entry
-is a whole Boost suite, so its cases are counted from the report that Boost prints; a case that ran in two builds counts
-twice. An entry that failed without reporting a failed case (it crashed, timed out or could not start) counts as one
-failure.
+ran, e2e.status (the exit code of their runner) and e2e.json ({"passed": n, "failed": n, "skipped": n}), and likewise
+chaos.status and chaos.json of the chaos bench, whose checks are counted. A ctest entry is a whole Boost suite, so its
+cases are counted from the report that Boost prints; a case that ran in two builds counts twice. An entry that failed
+without reporting a failed case (it crashed, timed out or could not start) counts as one failure.
 Exit code 1 when anything failed or nothing passed.
 """
 import json
@@ -50,7 +50,7 @@ def count_build(junit):
     return tuple(total)
 
 
-def count_end_to_end(status_file, results_file):
+def count_runner(status_file, results_file):
     """The runner's own numbers; one failure when it failed without naming any, or left no numbers."""
     status = int(status_file.read_text())
     try:
@@ -83,7 +83,9 @@ def main(directory):
     if (directory / "python.status").exists():
         parts.append(("python", count_pytest(directory / "python.status", directory / "python.junit")))
     if (directory / "e2e.status").exists():
-        parts.append(("end to end", count_end_to_end(directory / "e2e.status", directory / "e2e.json")))
+        parts.append(("end to end", count_runner(directory / "e2e.status", directory / "e2e.json")))
+    if (directory / "chaos.status").exists():
+        parts.append(("chaos", count_runner(directory / "chaos.status", directory / "chaos.json")))
     for name, counts in parts:
         print(f"{name}: {line(counts)}", file=sys.stderr)
     total = [sum(column) for column in zip(*(counts for _, counts in parts))] or [0, 0, 0]

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import json
 import random
+import re
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from watch import AppendedReader, ControlReader, ResourceWatch, VisibleReader
 RESTART_S = (2.0, 4.0)
 LEAVE_LIMIT_S = 60
 QUIET_LIMIT_S = 120
-WARM_UP_S = 5
+OPEN_STATES = r"\b(Ongoing|PrepareCommit|PrepareAbort)\b"
 
 Exit = collections.namedtuple("Exit", "at node code expected tail")
 
@@ -234,6 +235,7 @@ class Bench:
             self.problems.append(f"C8 {failure}")
             self._keep_status()
         self._wait_for_readers(offsets)
+        self._look_for_open_transactions()
         offsets.close()
         for watcher in self.watchers:
             watcher.stop()
@@ -258,6 +260,18 @@ class Bench:
         for reader in (self.visible, self.appended, self.control):
             if reader.failure:
                 self.problems.append(f"C2 {type(reader).__name__} failed: {reader.failure}")
+
+    def _look_for_open_transactions(self):
+        """What Kafka's own tool says; tried again, since the coordinator may be writing just then."""
+        brokers = self.stand.brokers
+        for attempt in (1, 2, 3):
+            listed = brokers.brokers[0].run_class("org.apache.kafka.tools.TransactionsCommand",
+                                                  ["--bootstrap-server", brokers.bootstrap, "list"])
+            found = [line.split()[0] for line in listed.splitlines() if re.search(OPEN_STATES, line)]
+            if not found:
+                return
+            time.sleep(3)
+        self.problems.append(f"C8 transactions are open: {', '.join(found)}")
 
     def _keep_status(self):
         with contextlib.suppress(Failure, ValueError):

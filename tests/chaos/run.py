@@ -4,7 +4,7 @@ swapped or wrong. docs/chaos.md says how to read its report.
 
     python3 tests/chaos/run.py --minutes M --seed S [--nodes N] [--brokers 1|3]
         [--delivery exactly_once|at_least_once] [--smoke] [--only KIND ...] [--alone] [--rate R]
-        [--network namespaces|proxy] [--dir D] [--troupe T]
+        [--network namespaces|proxy] [--results FILE] [--dir D] [--troupe T]
 
 Exit code 1 when a check failed; everything is kept then, and always with --dir.
 """
@@ -18,6 +18,7 @@ import environment      # noqa: E402
 environment.ensure()
 
 import argparse         # noqa: E402  (after the packages are there)
+import json
 import os
 import shutil
 import signal
@@ -48,6 +49,7 @@ def options():
     parser.add_argument("--alone", action="store_true", help="one fault at a time, for recovery times")
     parser.add_argument("--rate", type=int, default=1800, metavar="ROWS", help="rows a second; default 1800")
     parser.add_argument("--network", default="auto", choices=("auto", "namespaces", "proxy"))
+    parser.add_argument("--results", type=pathlib.Path, metavar="FILE", help="write how many checks held as JSON")
     parser.add_argument("--dir", type=pathlib.Path, help="keep everything here; default: a new temporary one")
     parser.add_argument("--troupe", type=pathlib.Path,
                         default=environment.ROOT / "build" / "release" / "troupe")
@@ -81,7 +83,10 @@ def main():
     try:
         found = run(wanted, stand, directory, network)
         print(report.write(found, directory), flush=True)
-        failed = not all(verdict["ok"] for verdict in found["verdicts"].values())
+        held = [verdict["ok"] for verdict in found["verdicts"].values()]
+        failed = not all(held)
+        if wanted.results:
+            wanted.results.write_text(json.dumps({"passed": sum(held), "failed": len(held) - sum(held), "skipped": 0}))
     except Failure as why:      # the stand did not come up, or the end could not be read
         say(f"failed: {why}")
     finally:
@@ -125,8 +130,8 @@ def judge(wanted, stand, bench, network, begin, seconds, sent):
     growth = verdicts.growth(bench.resources.samples)
     problems["C9"] += [f"{g}" for g in growth if g["rss_kb_per_minute"] > verdicts.RSS_SLOPE_MAX_KB_MIN]
     places = {(r.topic, r.partition, r.offset) for r in (*outputs, *dead)}
-    lines = report.fault_lines(bench.faults, bench.visible.arrivals, bench.commits, begin, bench.fed_until, exactly_once,
-                               places)
+    lines = report.fault_lines(bench.faults, bench.visible.arrivals, bench.commits, begin, bench.fed_until,
+                               exactly_once, places)
     problems["C8"] += [f"{line['kind']} of {line['target']} at {line['at_s']} s: rows never flowed again"
                        for line in lines if line["recovery_s"] is None]
     counted = [line for line in lines if line["observed"]]

@@ -3,9 +3,9 @@
 
     python3 tests/e2e/run.py [--smoke] [--only TEXT] [--list] [--results FILE] [--troupe build/release/troupe] [--keep]
 
-A test is a function named unit__condition__expected in test_*.py, here or in tests/chaos/, that takes a harness.Test. --only runs those
-whose name (or file) contains the text. --smoke runs the same tests with fewer rows, without those marked @full_only;
-./dev test does, and ./dev test --full does not.
+A test is a function named unit__condition__expected in test_*.py, here or in tests/chaos/, that takes a harness.Test.
+--only runs those whose name (or file) contains the text. --smoke runs the same tests with fewer rows, without those
+marked @full_only; ./dev test does, and ./dev test --full does not.
 Exit code 1 when one failed.
 """
 import environment
