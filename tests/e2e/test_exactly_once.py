@@ -2,8 +2,9 @@
 import time
 
 import checks
-from harness import Offsets, games_rows, open_producer, produce, read_topic, require, wait_until
-from marks import limit
+from harness import Offsets, Test, games_rows, open_producer, produce, read_topic, require, wait_until
+from kafka import Kafka
+from marks import full_only, limit
 from test_delivery import PARTITIONS, examine, owner, through_faults, wait_for_commits
 
 OUTPUT = {"carry": ["User_ID"], "prediction": "pred", "headers": ["troupe.model", "troupe.source", "troupe.txn"]}
@@ -152,3 +153,43 @@ def drain__by_name__hands_over_and_leaves_while_rows_flow(test):
     watch.stop()
     print(f"      {test.name}: longest stop of a partition {watch.longest_stop(cluster.preds):.1f} s", flush=True)
     examine_once(test, cluster)
+
+
+@limit(180)
+def exactly_once__only_node_frozen_past_the_broker_s_patience__goes_on_without_repeating(test):
+    """Nobody is there to remove it: the broker itself gives up the transaction (10 s) and shuts its producer out."""
+    cluster = test.cluster("patience", partitions=2, pipeline={**EXACTLY_ONCE, "commit.interval.ms": 2_000})
+    node, = cluster.up("a")
+    feeder = test.feed(cluster.source, games_rows(1_000_000), 1_000)
+    stable, all_of_it = Offsets(test.bootstrap), Offsets(test.bootstrap, isolation="read_uncommitted")
+    wait_until(lambda: all_of_it.total(cluster.preds) - stable.total(cluster.preds) > 200, 30,
+               "a transaction to hold rows", every_s=0.005)
+    node.freeze()
+    wait_until(lambda: stable.total(cluster.preds) == all_of_it.total(cluster.preds), 60,
+               "the broker to give up the transaction", every_s=0.2)
+    node.thaw()
+    time.sleep(3)
+    feeder.stop()
+    wait_for_commits(test, cluster, 60)
+    examine_once(test, cluster)
+
+
+@full_only
+@limit(180)
+def exactly_once__broker_has_forgotten_the_producer__goes_on_without_repeating(test):
+    """A lane idle for longer than Kafka keeps its transactional.id (7 days by default)."""
+    forgets = {"transactional.id.expiration.ms": 4_000, "producer.id.expiration.ms": 4_000,
+               "transaction.remove.expired.transaction.cleanup.interval.ms": 1_000,
+               "producer.id.expiration.check.interval.ms": 1_000}
+    with Kafka(test.dir / "forgetful", properties=forgets) as broker:
+        other = Test(test.name, test.dir / "idle", broker, test.troupe, test.models, test.smoke)
+        try:
+            cluster = other.cluster("idle", partitions=2, pipeline=EXACTLY_ONCE)
+            cluster.up("a")
+            for seed in range(3):
+                produce(other.bootstrap, cluster.source, games_rows(500, seed=seed))
+                wait_for_commits(other, cluster, 60)
+                time.sleep(12)
+            examine_once(other, cluster)
+        finally:
+            other.close()
