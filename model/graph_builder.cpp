@@ -20,7 +20,7 @@ constexpr std::size_t total_width_max = 1u << 24; // cells of all values togethe
 // Elements of constants that nodes take into their operations, each time that one does, and of those that nodes make:
 // what a small file could otherwise multiply.
 constexpr std::size_t constants_max = 1u << 28;
-constexpr int nodes_max = 10'000; // the time that compiling takes grows with the square
+constexpr int nodes_max = 1'000'000; // compiling takes some microseconds each
 constexpr int dimensions_max = 8;
 
 struct known_value {
@@ -49,12 +49,14 @@ std::optional<element> element_of_input(int type) {
 class builder {
 public:
   explicit builder(const onnx::ModelProto& model)
-      : model_(model)
-      , graph_(model.graph()) {}
+      : graph_(model.graph())
+      , opset_(opset_of(model, ""))
+      , ml_opset_(opset_of(model, "ai.onnx.ml")) {}
 
   result<compiled_graph> run() {
     if (graph_.node_size() > nodes_max)
-      return fail(errc::invalid, fmt::format("the graph has more than {} nodes", nodes_max));
+      return fail(errc::invalid,
+                  fmt::format("the graph has {} nodes, at most {} are allowed", graph_.node_size(), nodes_max));
     for (const auto& tensor : graph_.initializer()) initializers_.emplace(tensor.name(), &tensor);
     for (const auto& node : graph_.node())
       for (const auto& output : node.output()) made_somewhere_.insert(output);
@@ -141,15 +143,15 @@ private:
 
   // ---- nodes ----
 
-  std::int64_t opset_of(std::string_view domain) const {
-    for (const auto& opset : model_.opset_import())
+  static std::int64_t opset_of(const onnx::ModelProto& model, std::string_view domain) {
+    for (const auto& opset : model.opset_import())
       if (opset.domain() == domain || (domain.empty() && opset.domain() == "ai.onnx")) return opset.version();
     return 1;
   }
 
   result<void> add_node(const onnx::NodeProto& node) {
     const std::string_view domain = node.domain() == "ai.onnx" ? std::string_view{} : std::string_view{node.domain()};
-    attribute_reader attributes{node, opset_of(domain)};
+    attribute_reader attributes{node, domain.empty() ? opset_ : ml_opset_};
     const operator_entry* entry = find_operator(domain, node.op_type());
     if (entry == nullptr) return tl::make_unexpected(unknown_operator(node));
     if (node.input_size() < entry->inputs_min || node.input_size() > entry->inputs_max)
@@ -322,8 +324,8 @@ private:
     steps_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
   }
 
-  const onnx::ModelProto& model_;
   const onnx::GraphProto& graph_;
+  std::int64_t opset_, ml_opset_; // no other domain has operators here
   std::map<std::string, const onnx::TensorProto*, std::less<>> initializers_;
   std::map<std::string, constant, std::less<>> constants_; // initializers that were asked for, and folded nodes
   std::set<std::string, std::less<>> made_somewhere_;
