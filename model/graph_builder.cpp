@@ -17,9 +17,11 @@ namespace {
 constexpr std::size_t features_max = 1'000'000;   // columns of all inputs together
 constexpr std::size_t width_max = 1u << 22;       // cells of a value
 constexpr std::size_t total_width_max = 1u << 24; // cells of all values together
-// Elements of constants that nodes take into their operations, each time that one does, and of those that nodes make:
-// what a small file could otherwise multiply.
-constexpr std::size_t constants_max = 1u << 28;
+// What is charged for a node and for a column, without what they hold: names, types, steps, features.
+constexpr std::size_t node_bytes = 512;
+constexpr std::size_t column_bytes = 256;
+// And for a cell of an input or output: where it is found, a factor and a term.
+constexpr std::size_t cell_table_bytes = 16;
 constexpr int nodes_max = 1'000'000; // compiling takes some microseconds each
 constexpr int dimensions_max = 8;
 
@@ -48,8 +50,9 @@ std::optional<element> element_of_input(int type) {
 
 class builder {
 public:
-  explicit builder(const onnx::ModelProto& model)
-      : graph_(model.graph())
+  builder(const onnx::ModelProto& model, memory_budget& memory)
+      : memory_(memory)
+      , graph_(model.graph())
       , opset_(opset_of(model, ""))
       , ml_opset_(opset_of(model, "ai.onnx.ml")) {}
 
@@ -90,6 +93,7 @@ private:
       columns += type->width();
       if (columns > features_max)
         return fail(errc::invalid, fmt::format("the inputs have more than {} columns", features_max));
+      if (auto ok = memory_.charge(type->width() * column_bytes, "the input " + quoted(input.name())); !ok) return ok;
       if (auto ok = not_yet_defined(input.name(), "an input"); !ok) return ok;
       const value_place place = place_input(*type);
       values_[input.name()] = {*type, place};
@@ -151,7 +155,8 @@ private:
 
   result<void> add_node(const onnx::NodeProto& node) {
     const std::string_view domain = node.domain() == "ai.onnx" ? std::string_view{} : std::string_view{node.domain()};
-    attribute_reader attributes{node, domain.empty() ? opset_ : ml_opset_};
+    attribute_reader attributes{node, domain.empty() ? opset_ : ml_opset_, memory_};
+    std::size_t bytes = node_bytes;
     const operator_entry* entry = find_operator(domain, node.op_type());
     if (entry == nullptr) return tl::make_unexpected(unknown_operator(node));
     if (node.input_size() < entry->inputs_min || node.input_size() > entry->inputs_max)
@@ -165,16 +170,20 @@ private:
     for (const auto& name : node.input()) {
       inputs.emplace_back();
       if (name.empty()) continue; // an optional input that is left out
-      if (const constant* fixed = find_constant(name)) {
-        inputs.back().fixed = fixed;
-        if (auto ok = count_constant(attributes, *fixed); !ok) return ok;
+      const auto fixed = find_constant(name);
+      if (!fixed) return tl::make_unexpected(fixed.error());
+      if (*fixed != nullptr) {
+        inputs.back().fixed = *fixed;
+        bytes += (*fixed)->bytes(); // the operation takes it in, or makes another constant of it
         continue;
       }
       const auto found = values_.find(name);
       if (found == values_.end()) return tl::make_unexpected(undefined(attributes, name));
       values.push_back(entry->floats ? as_floats(found->second) : found->second);
+      bytes += values.back().place.width * cell_table_bytes;
       inputs.back().value = &values.back().type;
     }
+    if (auto ok = attributes.charge(bytes); !ok) return ok;
     auto built = entry->build(attributes, inputs);
     if (!built) return tl::make_unexpected(built.error());
     if (auto ok = attributes.nothing_else(); !ok) return ok;
@@ -186,24 +195,18 @@ private:
   }
 
   // Made of the initializer the first time a node asks for it.
-  const constant* find_constant(const std::string& name) {
+  result<const constant*> find_constant(const std::string& name) {
     if (const auto known = constants_.find(name); known != constants_.end()) return &known->second;
     const auto found = initializers_.find(name);
     if (found == initializers_.end()) return nullptr;
+    if (auto ok = memory_.charge(constant_bytes(*found->second), "the initializer " + quoted(name)); !ok)
+      return tl::make_unexpected(ok.error());
     return &constants_.emplace(name, to_constant(*found->second)).first->second;
   }
 
   result<void> define_constant(const onnx::NodeProto& node, const attribute_reader& attributes, constant value) {
     if (auto ok = not_yet_defined(node.output(0), attributes.where()); !ok) return ok;
-    if (auto ok = count_constant(attributes, value); !ok) return ok;
     constants_.emplace(node.output(0), std::move(value));
-    return {};
-  }
-
-  result<void> count_constant(const attribute_reader& attributes, const constant& value) {
-    constant_elements_ += value.size();
-    if (constant_elements_ > constants_max)
-      return attributes.wrong("the nodes up to here take in or make constants of too many elements");
     return {};
   }
 
@@ -231,6 +234,7 @@ private:
         total_width_ += width;
         if (width > width_max || total_width_ > total_width_max)
           return attributes.wrong("its result has too many columns");
+        if (auto ok = attributes.charge(width * cell_table_bytes); !ok) return ok;
         slots_.push_back({built.outputs[i].type, width});
         next.outputs.push_back(place);
       }
@@ -306,6 +310,8 @@ private:
     fuse(steps_, results);
     compiled.graph =
         std::make_shared<const evaluator>(std::move(slots_), std::move(inputs_), std::move(steps_), std::move(given));
+    if (auto ok = memory_.charge(compiled.graph->scratch_bytes(), "a batch of rows"); !ok)
+      return tl::make_unexpected(ok.error());
     return compiled;
   }
 
@@ -324,6 +330,7 @@ private:
     steps_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
   }
 
+  memory_budget& memory_;
   const onnx::GraphProto& graph_;
   std::int64_t opset_, ml_opset_; // no other domain has operators here
   std::map<std::string, const onnx::TensorProto*, std::less<>> initializers_;
@@ -333,12 +340,13 @@ private:
   std::vector<graph_input> inputs_;
   std::vector<slot_shape> slots_;
   std::size_t total_width_ = 0;
-  std::size_t constant_elements_ = 0;
   std::vector<step> steps_;
 };
 
 } // namespace
 
-result<compiled_graph> compile(const onnx::ModelProto& model) { return builder{model}.run(); }
+result<compiled_graph> compile(const onnx::ModelProto& model, memory_budget& memory) {
+  return builder{model, memory}.run();
+}
 
 } // namespace troupe::model

@@ -169,10 +169,18 @@ private:
   told_feature out_;
 };
 
-result<void> read_signature(const std::string& text, model_metadata& out) {
+// What is charged for an element, with all that is made of it.
+constexpr std::size_t feature_bytes = 512;
+constexpr std::size_t name_bytes = 96;
+constexpr std::size_t result_bytes = 96;
+
+result<void> read_signature(const std::string& text, model_metadata& out, memory_budget& memory) {
   const auto values = members(text, {"features", "positive_class"}, signature_key);
   if (!values) return tl::make_unexpected(values.error());
-  for (const std::string_view json : elements((*values)[0])) {
+  const auto features = elements((*values)[0]);
+  if (auto ok = memory.charge(features.size() * feature_bytes, "the metadata troupe.signature: features"); !ok)
+    return ok;
+  for (const std::string_view json : features) {
     auto feature = feature_reader{json, out.features.size()}.read();
     if (!feature) return tl::make_unexpected(feature.error());
     out.features.push_back(std::move(*feature));
@@ -184,7 +192,9 @@ result<void> read_signature(const std::string& text, model_metadata& out) {
   return {};
 }
 
-result<void> read_feature_names(const std::string& text, model_metadata& out) {
+result<void> read_feature_names(const std::string& text, model_metadata& out, memory_budget& memory) {
+  const auto count = static_cast<std::size_t>(std::count(text.begin(), text.end(), ',')) + 1;
+  if (auto ok = memory.charge(count * name_bytes, "the metadata feature_names"); !ok) return ok;
   if (text.empty() || text.front() != '[') {
     for (std::size_t at = 0; at <= text.size();) {
       const std::size_t comma = std::min(text.find(',', at), text.size());
@@ -204,8 +214,11 @@ result<void> read_feature_names(const std::string& text, model_metadata& out) {
   return {};
 }
 
-result<golden_rows> read_golden(const std::string& text) {
+result<golden_rows> read_golden(const std::string& text, memory_budget& memory) {
   constexpr std::string_view key = "troupe.golden";
+  const auto count = static_cast<std::size_t>(std::count(text.begin(), text.end(), ',')) + 1;
+  if (auto ok = memory.charge(count * result_bytes, "the metadata troupe.golden"); !ok)
+    return tl::make_unexpected(ok.error());
   const auto values = members(text, {"rows", "expected"}, key);
   if (!values) return tl::make_unexpected(values.error());
   golden_rows golden;
@@ -227,7 +240,7 @@ result<golden_rows> read_golden(const std::string& text) {
 
 } // namespace
 
-result<model_metadata> read_metadata(const metadata_texts& texts) {
+result<model_metadata> read_metadata(const metadata_texts& texts, memory_budget& memory) {
   model_metadata out;
   for (const auto* text : {&texts.format, &texts.signature, &texts.feature_names, &texts.golden, &texts.baseline})
     if (*text && check_utf8(**text) != utf8_state::valid) return fail(errc::invalid, "the metadata are not UTF-8");
@@ -236,11 +249,11 @@ result<model_metadata> read_metadata(const metadata_texts& texts) {
                                                "model again, or use a newer Troupe",
                                                quoted(*texts.format)));
   if (texts.signature)
-    if (auto ok = read_signature(*texts.signature, out); !ok) return tl::make_unexpected(ok.error());
+    if (auto ok = read_signature(*texts.signature, out, memory); !ok) return tl::make_unexpected(ok.error());
   if (texts.feature_names)
-    if (auto ok = read_feature_names(*texts.feature_names, out); !ok) return tl::make_unexpected(ok.error());
+    if (auto ok = read_feature_names(*texts.feature_names, out, memory); !ok) return tl::make_unexpected(ok.error());
   if (texts.golden) {
-    auto golden = read_golden(*texts.golden);
+    auto golden = read_golden(*texts.golden, memory);
     if (!golden) return tl::make_unexpected(golden.error());
     out.golden = std::move(*golden);
   }

@@ -55,8 +55,9 @@ tl::unexpected<error> broken(std::string what) { return fail(errc::invalid, "the
 
 class xgboost_reader {
 public:
-  explicit xgboost_reader(const json_value& file)
-      : file_(file) {}
+  xgboost_reader(const json_value& file, memory_budget& memory)
+      : memory_(memory)
+      , file_(file) {}
 
   result<std::shared_ptr<const loaded_model>> run() {
     const json_value* learner = file_.find("learner");
@@ -104,6 +105,7 @@ private:
     if (!(*features >= 1 && *features <= features_max))
       return broken(fmt::format("num_feature is {}, expected 1 to {}", *features, features_max));
     features_ = static_cast<std::size_t>(*features);
+    if (auto ok = memory_.charge(features_ * native_feature_bytes, "the XGBoost model: num_feature"); !ok) return ok;
     const auto classes = parameter(*parameters, "num_class", 0);
     if (!classes) return tl::make_unexpected(classes.error());
     const auto targets = parameter(*parameters, "num_target", 1);
@@ -282,6 +284,9 @@ private:
     weights_begin_ = spec_.weights.size();
     if (begin + arrays->size > forest_nodes_max)
       return broken(fmt::format("it has more than {} nodes", forest_nodes_max));
+    if (auto ok = memory_.charge(arrays->size * forest_node_bytes, fmt::format("the XGBoost model: trees[{}]", tree_));
+        !ok)
+      return ok;
     // Nodes that pruning took away stay in the arrays; nothing leads to them.
     std::vector<std::uint32_t> place(arrays->size, no_place);
     auto next = static_cast<std::uint32_t>(begin);
@@ -376,6 +381,7 @@ private:
   result<void> add_set(tree_node<float>& node, const std::vector<double>& categories, double first, double size) {
     if (!(first >= 0 && size >= 0 && first + size <= static_cast<double>(categories.size())))
       return broken(where("categories_segments") + " leads out of categories");
+    if (auto ok = memory_.charge(forest_column_bytes, "the XGBoost model: " + where("categories")); !ok) return ok;
     category_set<float> set;
     for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i) {
       const double category = categories[static_cast<std::size_t>(first) + i];
@@ -409,6 +415,7 @@ private:
 
   static constexpr std::uint32_t no_place = std::numeric_limits<std::uint32_t>::max();
 
+  memory_budget& memory_;
   const json_value& file_;
   native_model about_;
   std::size_t features_ = 0;
@@ -429,14 +436,15 @@ bool is_ignored(std::string_view key) {
 
 } // namespace
 
-result<std::shared_ptr<const loaded_model>> load_xgboost(std::string_view file) {
+result<std::shared_ptr<const loaded_model>> load_xgboost(std::string_view file, memory_budget& memory) {
   document_limits limits;
   limits.ignored = is_ignored;
+  limits.memory = &memory;
   // In UBJSON a length follows the brace, in JSON white space or a quote.
   const bool binary = file.size() > 1 && std::string_view{"iUIlL"}.find(file[1]) != std::string_view::npos;
   const auto parsed = binary ? parse_ubjson(file, limits) : parse_json(file, limits);
   if (!parsed) return tl::make_unexpected(error{parsed.error().code, "the XGBoost model: " + parsed.error().message});
-  return xgboost_reader{*parsed}.run();
+  return xgboost_reader{*parsed, memory}.run();
 }
 
 } // namespace troupe::model

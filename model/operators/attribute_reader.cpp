@@ -9,10 +9,11 @@
 
 namespace troupe::model {
 
-attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset)
+attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset, memory_budget& memory)
     : node_(node)
     , where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name())))
     , opset_(opset)
+    , memory_(&memory)
     , read_(static_cast<std::size_t>(node.attribute_size()), false) {}
 
 bool attribute_reader::has(std::string_view name) const {
@@ -66,6 +67,8 @@ result<std::vector<float>> attribute_reader::read_floats(std::string_view name, 
   const auto& values = node_.attribute(*index).floats();
   for (int i = 0; i < values.size(); ++i)
     if (!allowed(values[i])) return wrong(fmt::format("the attribute {}[{}] is not a finite number", name, i));
+  if (auto ok = charge(static_cast<std::size_t>(values.size()) * sizeof(double)); !ok)
+    return tl::make_unexpected(ok.error());
   return std::vector<float>(values.begin(), values.end());
 }
 
@@ -74,6 +77,8 @@ result<std::vector<std::int64_t>> attribute_reader::integers(std::string_view na
   if (!index) return tl::make_unexpected(index.error());
   if (*index < 0) return std::vector<std::int64_t>{};
   const auto& values = node_.attribute(*index).ints();
+  if (auto ok = charge(static_cast<std::size_t>(values.size()) * sizeof(std::int64_t)); !ok)
+    return tl::make_unexpected(ok.error());
   return std::vector<std::int64_t>(values.begin(), values.end());
 }
 
@@ -85,6 +90,8 @@ result<std::vector<std::string>> attribute_reader::strings(std::string_view name
   for (int i = 0; i < values.size(); ++i)
     if (check_utf8(values[i]) != utf8_state::valid)
       return wrong(fmt::format("the attribute {}[{}] is not UTF-8", name, i));
+  if (auto ok = charge(static_cast<std::size_t>(values.size()) * sizeof(std::string)); !ok)
+    return tl::make_unexpected(ok.error());
   return std::vector<std::string>(values.begin(), values.end());
 }
 
@@ -117,6 +124,7 @@ result<std::optional<constant>> attribute_reader::read_tensor(std::string_view n
   const onnx::TensorProto& tensor = node_.attribute(*index).t();
   if (auto ok = check_tensor(tensor, fmt::format("{}: the attribute {}", where_, name), finite); !ok)
     return tl::make_unexpected(ok.error());
+  if (auto ok = charge(constant_bytes(tensor)); !ok) return tl::make_unexpected(ok.error());
   return std::optional<constant>{to_constant(tensor)};
 }
 

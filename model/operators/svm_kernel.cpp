@@ -19,6 +19,7 @@ typedef double double_packet __attribute__((vector_size(32)));
 constexpr std::size_t packet_lanes = 8;
 constexpr std::size_t packets = 4;
 constexpr std::size_t lanes = packet_lanes * packets;
+static_assert(lanes == kernel_machine::block_vectors);
 
 #define TROUPE_INLINE [[gnu::always_inline]] inline
 

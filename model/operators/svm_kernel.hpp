@@ -42,6 +42,8 @@ public:
   /// lists() + list]. Allocates nothing once warm. REQUIRES: rows <= rows_at_once.
   void sums(const cells_in& x, std::size_t first, std::size_t rows, double* out) const;
   static constexpr std::size_t rows_at_once = 16;
+  /// Support vectors are kept in blocks of so many, the last one filled up.
+  static constexpr std::size_t block_vectors = 32;
 
 private:
   svm_kernel_setup setup_;
