@@ -280,9 +280,10 @@ private:
     for (const auto& output : graph_.output()) {
       const auto found = values_.find(output.name());
       if (found == values_.end())
-        return fail(errc::invalid, is_constant(output.name())
-                                       ? fmt::format("the output {} is a constant", quoted(output.name()))
-                                       : fmt::format("no node makes the output {}", quoted(output.name())));
+        return fail(errc::invalid,
+                    is_constant(output.name())
+                        ? fmt::format("the output {} is a constant", quoted(output.name()))
+                        : fmt::format("no node makes the output {} of the graph", quoted(output.name())));
       if (found->second.type.type == element::text)
         return fail(errc::unsupported,
                     fmt::format("the output {} is text that is no class label", quoted(output.name())));

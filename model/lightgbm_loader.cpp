@@ -223,7 +223,9 @@ private:
 
   result<void> read_tree() {
     if (const auto linear = block_.find("is_linear"); linear != block_.end() && linear->second != "0")
-      return fail(errc::unsupported, "the LightGBM model: linear trees are not supported");
+      return fail(errc::unsupported,
+                  fmt::format("the LightGBM model: {}: is_linear is {}, linear trees are not supported", section_,
+                              quoted(linear->second)));
     const auto count = integer("num_leaves", 1, static_cast<std::int64_t>(forest_nodes_max / 2));
     if (!count) return tl::make_unexpected(count.error());
     const auto leaves = static_cast<std::size_t>(*count);

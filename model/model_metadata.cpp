@@ -297,8 +297,13 @@ result<golden_rows> read_golden(const std::string& text, memory_budget& memory) 
 
 result<model_metadata> read_metadata(const metadata_texts& texts, memory_budget& memory) {
   model_metadata out;
-  for (const auto* text : {&texts.format, &texts.signature, &texts.feature_names, &texts.golden, &texts.baseline})
-    if (*text && check_utf8(**text) != utf8_state::valid) return fail(errc::invalid, "the metadata are not UTF-8");
+  for (const auto& [text, key] : {std::pair{&texts.format, "troupe.format"},
+                                  {&texts.signature, "troupe.signature"},
+                                  {&texts.feature_names, "feature_names"},
+                                  {&texts.golden, "troupe.golden"},
+                                  {&texts.baseline, "troupe.baseline"}})
+    if (*text && check_utf8(**text) != utf8_state::valid)
+      return fail(errc::invalid, fmt::format("the metadata {} are not UTF-8", key));
   if (texts.format && *texts.format != "1")
     return fail(errc::unsupported, fmt::format("the metadata troupe.format are {}, this version reads 1; export the "
                                                "model again, or use a newer Troupe",

@@ -35,8 +35,10 @@ struct onnx_file {
 // an empty node, which takes a hundred times as much.
 class measured_input final : public google::protobuf::io::ZeroCopyInputStream {
 public:
-  measured_input(std::span<const char> file, const google::protobuf::Arena& arena, memory_budget& memory)
+  measured_input(std::span<const char> file, std::size_t piece_bytes, const google::protobuf::Arena& arena,
+                 memory_budget& memory)
       : file_(file)
+      , piece_bytes_(piece_bytes)
       , arena_(arena)
       , memory_(memory) {}
   bool Next(const void** data, int* size) override {
@@ -44,7 +46,7 @@ public:
     charged_ = memory_.charge(allocated - measured_, fmt::format("parsing the first {} bytes of the file", at_));
     measured_ = allocated;
     if (!charged_ || at_ == file_.size()) return false;
-    const std::size_t count = std::min(piece_bytes, file_.size() - at_);
+    const std::size_t count = std::min(piece_bytes_, file_.size() - at_);
     *data = file_.data() + at_;
     *size = static_cast<int>(count);
     at_ += count;
@@ -61,13 +63,28 @@ public:
   const result<void>& charged() const { return charged_; }
 
 private:
-  static constexpr std::size_t piece_bytes = 1u << 16;
   std::span<const char> file_;
+  std::size_t piece_bytes_;
   const google::protobuf::Arena& arena_;
   memory_budget& memory_;
   std::size_t at_ = 0, measured_ = 0;
   result<void> charged_;
 };
+
+bool parse_message(measured_input& from, onnx::ModelProto& model) {
+  google::protobuf::io::CodedInputStream input(&from);
+  input.SetRecursionLimit(message_depth_max);
+  return model.ParseFromCodedStream(&input) && input.ConsumedEntireMessage();
+}
+
+// About where a file ends to be a message. Protobuf doesn't say, but it asks for no more pieces than it needs.
+std::int64_t fault_of(std::span<const char> file, const load_limits& limits) {
+  onnx_file parsed;
+  memory_budget memory{limits.memory_bytes_max};
+  measured_input measured{file, 64, parsed.arena, memory};
+  (void)parse_message(measured, *parsed.model);
+  return measured.ByteCount();
+}
 
 result<std::unique_ptr<onnx_file>> parse_file(std::span<const char> file, const load_limits& limits,
                                               memory_budget& memory) {
@@ -79,13 +96,14 @@ result<std::unique_ptr<onnx_file>> parse_file(std::span<const char> file, const 
   // Texts and raw data are not in the arena; together they are at most as large as the file.
   if (auto ok = memory.charge(file.size(), "the file's own content"); !ok) return tl::make_unexpected(ok.error());
   auto parsed = std::make_unique<onnx_file>();
-  measured_input measured{file, parsed->arena, memory};
-  google::protobuf::io::CodedInputStream input(&measured);
-  input.SetRecursionLimit(message_depth_max);
-  const bool whole = parsed->model->ParseFromCodedStream(&input) && input.ConsumedEntireMessage();
+  measured_input measured{file, 1u << 16, parsed->arena, memory};
+  const bool whole = parse_message(measured, *parsed->model);
   if (!measured.charged()) return tl::make_unexpected(measured.charged().error());
   if (!whole)
-    return fail(errc::invalid, "the file is not an ONNX model, or it is truncated or damaged (protobuf can't read it)");
+    return fail(errc::invalid,
+                fmt::format("the file is not an ONNX model, or it is truncated or damaged: protobuf can't "
+                            "read it beyond about byte {} of {}",
+                            fault_of(file, limits), file.size()));
   return parsed;
 }
 

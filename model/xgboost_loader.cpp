@@ -88,27 +88,28 @@ private:
     return found;
   }
 
-  static result<double> parameter(const json_value& in, std::string_view name, double otherwise) {
-    const json_value* value = in.find(name);
+  // `path`: "learner_model_param.num_class".
+  static result<double> parameter(const json_value& in, std::string_view path, double otherwise) {
+    const json_value* value = in.find(path.substr(path.rfind('.') + 1));
     if (value == nullptr) return otherwise;
     if (value->what == json_value::kind::number) return value->number;
     const auto numbers = value->what == json_value::kind::text ? numbers_in(value->text) : std::nullopt;
-    if (!numbers || numbers->size() != 1) return broken(fmt::format("the parameter {} is not a number", name));
+    if (!numbers || numbers->size() != 1) return broken(fmt::format("the parameter {} is not a number", path));
     return numbers->front();
   }
 
   result<void> read_parameters(const json_value& learner) {
     const json_value* parameters = learner.find("learner_model_param");
     if (parameters == nullptr) return broken("learner has no learner_model_param");
-    const auto features = parameter(*parameters, "num_feature", 0);
+    const auto features = parameter(*parameters, "learner_model_param.num_feature", 0);
     if (!features) return tl::make_unexpected(features.error());
     if (!(*features >= 1 && *features <= features_max))
       return broken(fmt::format("num_feature is {}, expected 1 to {}", *features, features_max));
     features_ = static_cast<std::size_t>(*features);
     if (auto ok = memory_.charge(features_ * native_feature_bytes, "the XGBoost model: num_feature"); !ok) return ok;
-    const auto classes = parameter(*parameters, "num_class", 0);
+    const auto classes = parameter(*parameters, "learner_model_param.num_class", 0);
     if (!classes) return tl::make_unexpected(classes.error());
-    const auto targets = parameter(*parameters, "num_target", 1);
+    const auto targets = parameter(*parameters, "learner_model_param.num_target", 1);
     if (!targets) return tl::make_unexpected(targets.error());
     const double groups = std::max({*classes, *targets, 1.0});
     if (!(groups <= groups_max))
@@ -173,7 +174,8 @@ private:
       drops = booster.find("weight_drop");
       if (drops == nullptr || !drops->is_numbers()) return broken("dart has no weight_drop");
     } else if (kind != "gbtree" && kind != "gblinear") {
-      return fail(errc::unsupported, fmt::format("the XGBoost model: the booster {} is not supported", quoted(kind)));
+      return fail(errc::unsupported,
+                  fmt::format("the XGBoost model: the booster {} of gradient_booster is not supported", quoted(kind)));
     }
     const json_value* model = holder == nullptr ? nullptr : holder->find("model");
     if (model == nullptr) return broken("gradient_booster has no model");
@@ -261,7 +263,7 @@ private:
       out.kinds = *kinds;
     }
     if (const json_value* parameters = tree.find("tree_param")) {
-      const auto size = parameter(*parameters, "size_leaf_vector", 1);
+      const auto size = parameter(*parameters, where("tree_param.size_leaf_vector"), 1);
       if (!size) return tl::make_unexpected(size.error());
       if (*size > 1 && *size != static_cast<double>(groups_))
         return broken(fmt::format("{} is {}, expected {}", where("tree_param.size_leaf_vector"), *size, groups_));

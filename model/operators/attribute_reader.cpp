@@ -8,10 +8,21 @@
 #include "model/text.hpp"
 
 namespace troupe::model {
+namespace {
+
+// By its name, which a node need not have; else by what it makes or takes.
+std::string label_of(const onnx::NodeProto& node) {
+  if (!node.name().empty()) return "node " + quoted(node.name());
+  if (node.output_size() > 0) return "node of " + quoted(node.output(0));
+  if (node.input_size() > 0) return "node behind " + quoted(node.input(0));
+  return "node without name, inputs and outputs, in the graph";
+}
+
+} // namespace
 
 attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset, memory_budget& memory)
     : node_(node)
-    , where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name())))
+    , where_(fmt::format("{} ({})", node.op_type(), label_of(node)))
     , opset_(opset)
     , memory_(&memory)
     , read_(static_cast<std::size_t>(node.attribute_size()), false) {}
