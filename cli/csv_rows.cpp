@@ -49,8 +49,9 @@ std::string_view json_scalar(std::string_view text) {
 } // namespace
 
 struct csv_rows::impl {
-  impl(std::set<std::string> text_columns, std::function<void(std::string_view)> taker)
+  impl(std::set<std::string> text_columns, std::size_t longest, std::function<void(std::string_view)> taker)
       : texts(std::move(text_columns))
+      , record_bytes_max(longest)
       , take(std::move(taker)) {
     csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
   }
@@ -65,6 +66,8 @@ struct csv_rows::impl {
 
   csv_parser parser{};
   std::set<std::string> texts;
+  std::size_t record_bytes_max;
+  std::size_t open_bytes = 0; // fed since a record ended
   std::function<void(std::string_view)> take;
   std::vector<column> columns;
   std::vector<std::string> header;
@@ -122,6 +125,7 @@ struct csv_rows::impl {
     }
     row.clear();
     cells = 0;
+    open_bytes = 0;
     ++lines;
   }
 
@@ -137,15 +141,19 @@ struct csv_rows::impl {
   }
 };
 
-csv_rows::csv_rows(std::set<std::string> texts, std::function<void(std::string_view)> take)
-    : impl_(std::make_unique<impl>(std::move(texts), std::move(take))) {}
+csv_rows::csv_rows(std::set<std::string> texts, std::size_t record_bytes_max,
+                   std::function<void(std::string_view)> take)
+    : impl_(std::make_unique<impl>(std::move(texts), record_bytes_max, std::move(take))) {}
 csv_rows::~csv_rows() = default;
 
 result<void> csv_rows::feed(std::string_view bytes) {
   // Spreadsheets begin a file with a byte order mark.
   if (std::exchange(impl_->at_start, false) && bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  impl_->open_bytes += bytes.size();
   const std::size_t done =
       csv_parse(&impl_->parser, bytes.data(), bytes.size(), impl::on_cell, impl::on_record, impl_.get());
+  if (impl_->open_bytes > impl_->record_bytes_max)
+    impl_->complain(fmt::format("is longer than {} bytes; is a quotation mark not closed?", impl_->record_bytes_max));
   return impl_->state(done == bytes.size());
 }
 

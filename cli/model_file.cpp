@@ -11,13 +11,11 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include "cli/command.hpp"
+#include "cli/model_text.hpp"
 #include "model/binding.hpp"
 #include "model/loaded_model.hpp"
-#include "model/text.hpp"
 
 namespace troupe::cli {
 namespace {
@@ -35,152 +33,6 @@ result<model_file> open_model(const std::string& path) {
   auto loaded = model::load_model(*content);
   if (!loaded) return fail(loaded.error().code, path + ": " + loaded.error().message);
   return model_file{content->size(), *loaded};
-}
-
-const char* word_of(model::task what) {
-  switch (what) {
-  case model::task::binary_classifier:
-    return "binary classifier";
-  case model::task::classifier:
-    return "classifier";
-  case model::task::regressor:
-    break;
-  }
-  return "regressor";
-}
-
-const char* word_of(model::treatment how) {
-  switch (how) {
-  case model::treatment::reject:
-    return "returnInvalid";
-  case model::treatment::as_is:
-    return "asIs";
-  case model::treatment::as_missing:
-    return "asMissing";
-  case model::treatment::replace:
-    break;
-  }
-  return "asValue";
-}
-
-std::string joined(const std::vector<std::string>& texts, std::size_t most = 20) {
-  std::string line;
-  for (std::size_t i = 0; i < texts.size() && i < most; ++i) line += (i == 0 ? "" : ", ") + texts[i];
-  if (texts.size() > most) line += fmt::format(", ... ({} in all)", texts.size());
-  return line;
-}
-
-std::string type_of(const model::feature_spec& feature) {
-  std::string text{model::to_string(feature.type)};
-  if (!feature.dims.empty()) {
-    text += " [";
-    for (std::size_t i = 0; i < feature.dims.size(); ++i)
-      text += (i == 0 ? "" : ", ") + std::to_string(feature.dims[i]);
-    text += ']';
-  }
-  return text;
-}
-
-std::string known_of(const model::feature_spec& feature) {
-  if (!feature.categories.empty()) return joined(feature.categories, 6);
-  if (feature.low && feature.high) return fmt::format("{:g} to {:g}", *feature.low, *feature.high);
-  return "-";
-}
-
-void print_features(const model::loaded_model& model) {
-  constexpr std::size_t shown_max = 50;
-  if (model.features.empty()) {
-    fmt::print("features   {} columns without names: give them with --features or in the config\n",
-               model.graph->number_columns() + model.graph->text_columns());
-    return;
-  }
-  fmt::print("features\n  {:<24} {:<16} {:<14} {:<14} {}\n", "NAME", "TYPE", "MISSING", "INVALID", "KNOWN");
-  for (std::size_t i = 0; i < model.features.size() && i < shown_max; ++i) {
-    const model::feature_spec& feature = model.features[i];
-    fmt::print("  {:<24} {:<16} {:<14} {:<14} {}\n", feature.name, type_of(feature), word_of(feature.on_missing),
-               word_of(feature.on_wrong_type), known_of(feature));
-  }
-  if (model.features.size() > shown_max) fmt::print("  ... {} in all\n", model.features.size());
-}
-
-void print_text(const model_file& file) {
-  const model::loaded_model& model = *file.model;
-  fmt::print("model      {}, a {}\n", model.name_in_file.empty() ? "without a name" : model::quoted(model.name_in_file),
-             word_of(model.what));
-  fmt::print("size       {} bytes\n", file.bytes);
-  print_features(model);
-  if (model.what == model::task::regressor)
-    fmt::print("values     {}\n", model.targets);
-  else
-    fmt::print("classes    {}\n", joined(model.classes));
-  if (model.what == model::task::binary_classifier) fmt::print("positive   {}\n", model.classes[model.positive_class]);
-  fmt::print("operators  {}\n", joined(model.operators, 100));
-  fmt::print("plan       {} steps, {} rows at once, {} KiB a thread\n", model.graph->steps().size(),
-             model.graph->rows_at_once(), model.graph->scratch_bytes() >> 10);
-  for (const model::step& step : model.graph->steps()) {
-    std::size_t in = 0, out = 0;
-    for (const auto& place : step.inputs) in += place.width;
-    for (const auto& place : step.outputs) out += place.width;
-    fmt::print("  {:<40} {} -> {}\n", step.name, in, out);
-  }
-  if (model.golden_rows == 0)
-    fmt::print("golden     no rows in the file\n");
-  else
-    fmt::print("golden     {} rows reproduced, largest difference {:.2g}\n", model.golden_rows,
-               model.golden_difference);
-}
-
-using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
-
-void put(json_writer& json, const char* key, std::string_view text) {
-  json.Key(key);
-  json.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-}
-
-void put(json_writer& json, const char* key, const std::vector<std::string>& texts) {
-  json.Key(key);
-  json.StartArray();
-  for (const std::string& text : texts) json.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  json.EndArray();
-}
-
-void put_feature(json_writer& json, const model::feature_spec& feature) {
-  json.StartObject();
-  put(json, "name", feature.name);
-  put(json, "type", model::to_string(feature.type));
-  json.Key("shape");
-  json.StartArray();
-  for (const std::int64_t size : feature.dims) json.Int64(size);
-  json.EndArray();
-  put(json, "missingValueTreatment", word_of(feature.on_missing));
-  put(json, "invalidValueTreatment", word_of(feature.on_wrong_type));
-  json.EndObject();
-}
-
-void print_json(const model_file& file) {
-  const model::loaded_model& model = *file.model;
-  rapidjson::StringBuffer text;
-  json_writer json{text};
-  json.StartObject();
-  put(json, "name", model.name_in_file);
-  put(json, "task", word_of(model.what));
-  json.Key("bytes");
-  json.Uint64(file.bytes);
-  json.Key("features");
-  json.StartArray();
-  for (const model::feature_spec& feature : model.features) put_feature(json, feature);
-  json.EndArray();
-  put(json, "classes", model.classes);
-  put(json, "operators", model.operators);
-  std::vector<std::string> steps;
-  for (const model::step& step : model.graph->steps()) steps.push_back(step.name);
-  put(json, "plan", steps);
-  json.Key("golden_rows");
-  json.Uint64(model.golden_rows);
-  json.Key("golden_difference");
-  json.Double(model.golden_difference);
-  json.EndObject();
-  fmt::print("{}\n", text.GetString());
 }
 
 // ---- bench ----
@@ -309,10 +161,8 @@ bool is_model_file(const std::string& reference) {
 int show_model_file(const std::string& path, bool json) {
   const auto file = open_model(path);
   if (!file) return failed(file.error());
-  if (json)
-    print_json(*file);
-  else
-    print_text(*file);
+  const std::string text = json ? model_json(*file->model, file->bytes) : model_text(*file->model, file->bytes);
+  fmt::print("{}\n", text);
   return 0;
 }
 

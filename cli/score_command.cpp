@@ -14,6 +14,7 @@
 
 #include "cli/command.hpp"
 #include "cli/csv_rows.hpp"
+#include "cli/line_splitter.hpp"
 #include "model/scoring.hpp"
 
 namespace troupe::cli {
@@ -27,6 +28,7 @@ struct options {
 
 constexpr std::size_t batch_rows = 1024;
 constexpr std::size_t read_bytes = 1 << 20;
+const std::size_t row_bytes_max = model::scoring_options{}.max_row_bytes;
 
 using file_ptr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
@@ -50,10 +52,16 @@ public:
       , rejects_(rejects) {}
 
   void line(std::string_view row) {
-    if (!row.empty() && row.back() == '\r') row.remove_suffix(1);
     bytes_.insert(bytes_.end(), row.begin(), row.end());
     ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
     if (ends_.size() == batch_rows || bytes_.size() > read_bytes) flush();
+  }
+
+  void too_long(std::uint64_t bytes) {
+    flush();
+    ++rows;
+    reject(model::rejection::row_too_large,
+           fmt::format("the row has {} bytes, more than the {} allowed", bytes, row_bytes_max));
   }
 
   void flush() {
@@ -91,35 +99,6 @@ private:
   std::vector<char> bytes_;
   std::vector<std::uint32_t> ends_;
   model::outcome_block outcomes_;
-};
-
-/// Complete lines out of pieces of a file.
-class line_splitter {
-public:
-  explicit line_splitter(line_scorer& scorer)
-      : scorer_(scorer) {}
-  result<void> feed(std::string_view chunk) {
-    for (std::size_t newline; (newline = chunk.find('\n')) != std::string_view::npos;
-         chunk.remove_prefix(newline + 1)) {
-      if (rest_.empty()) {
-        scorer_.line(chunk.substr(0, newline));
-      } else {
-        rest_ += chunk.substr(0, newline);
-        scorer_.line(rest_);
-        rest_.clear();
-      }
-    }
-    rest_ += chunk;
-    return {};
-  }
-  result<void> finish() {
-    if (!rest_.empty()) scorer_.line(rest_);
-    return {};
-  }
-
-private:
-  line_scorer& scorer_;
-  std::string rest_;
 };
 
 /// How far a run has come, on a terminal: rows, and the share of the file where its size is known.
@@ -200,10 +179,10 @@ int run(const options& opts) {
   // A record may span lines; the header is the first.
   line_scorer scorer{*plan, stdout, rejects->get(), csv ? "record" : "line", csv ? 1u : 0u};
   int code = csv ? score_file(scorer,
-                              csv_rows{text_features(**loaded, opts.features),
+                              csv_rows{text_features(**loaded, opts.features), row_bytes_max,
                                        [&](std::string_view row) { scorer.line(row); }},
                               in->get())
-                 : score_file(scorer, line_splitter{scorer}, in->get());
+                 : score_file(scorer, line_splitter<line_scorer>{scorer, row_bytes_max}, in->get());
   if (std::fflush(stdout) != 0) return failed(fmt::format("can't write the predictions: {}", std::strerror(errno)));
   return code;
 }

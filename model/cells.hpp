@@ -88,6 +88,15 @@ struct constant {
   std::size_t size() const {
     return std::visit([](const auto& values) { return values.size(); }, data);
   }
+  /// Of its elements.
+  std::size_t bytes() const {
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&data)) {
+      std::size_t all = 0;
+      for (const std::string& text : *texts) all += sizeof(text) + text.size();
+      return all;
+    }
+    return size() * cell_bytes(type());
+  }
   bool is_number() const { return type() != element::text; }
   /// All elements as another number type. REQUIRES: is_number().
   template <class T> std::vector<T> as() const {

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <set>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "model/kernels/kernels.hpp"
@@ -18,38 +20,51 @@ constexpr std::size_t alignment = 64;
 
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
-// Free pieces of the scratch, first fit: slots that are never needed at the same time share memory.
+// Free pieces of the scratch: slots that are never needed at the same time share memory. Each takes the smallest piece
+// that is large enough, so that finding one costs the logarithm of their number.
 class arena {
 public:
   std::size_t take(std::size_t bytes) {
-    for (auto piece = free_.begin(); piece != free_.end(); ++piece) {
-      if (piece->second < bytes) continue;
-      const std::size_t at = piece->first;
-      const std::size_t left = piece->second - bytes;
-      free_.erase(piece);
-      if (left > 0) free_[at + bytes] = left;
-      return at;
+    const auto found = by_size_.lower_bound({bytes, 0});
+    if (found == by_size_.end()) {
+      end_ += bytes;
+      return end_ - bytes;
     }
-    const std::size_t at = end_;
-    end_ += bytes;
+    const auto [size, at] = *found;
+    erase(by_place_.find(at));
+    if (size > bytes) insert(at + bytes, size - bytes);
     return at;
   }
   void give_back(std::size_t at, std::size_t bytes) {
-    auto piece = free_.emplace(at, bytes).first;
-    if (auto next = std::next(piece); next != free_.end() && piece->first + piece->second == next->first) {
-      piece->second += next->second;
-      free_.erase(next);
+    if (bytes == 0) return;
+    auto next = by_place_.lower_bound(at);
+    if (next != by_place_.begin())
+      if (const auto before = std::prev(next); before->first + before->second == at) {
+        at = before->first;
+        bytes += before->second;
+        erase(before);
+      }
+    if (next != by_place_.end() && next->first == at + bytes) {
+      bytes += next->second;
+      erase(next);
     }
-    if (piece == free_.begin()) return;
-    if (auto before = std::prev(piece); before->first + before->second == piece->first) {
-      before->second += piece->second;
-      free_.erase(piece);
-    }
+    insert(at, bytes);
   }
   std::size_t end() const { return end_; }
 
 private:
-  std::map<std::size_t, std::size_t> free_; // offset -> bytes
+  using pieces = std::map<std::size_t, std::size_t>; // offset -> bytes
+  void insert(std::size_t at, std::size_t bytes) {
+    by_place_.emplace(at, bytes);
+    by_size_.emplace(bytes, at);
+  }
+  void erase(pieces::iterator piece) {
+    by_size_.erase({piece->second, piece->first});
+    by_place_.erase(piece);
+  }
+
+  pieces by_place_;
+  std::set<std::pair<std::size_t, std::size_t>> by_size_; // bytes, offset
   std::size_t end_ = 0;
 };
 
@@ -120,11 +135,16 @@ void evaluator::plan_memory() {
     return aligned(slots_[slot].width * cell_bytes(slots_[slot].type) * rows_at_once_);
   };
   for (std::size_t slot = 0; slot < input_slots_; ++slot) slot_bytes_[slot] = memory.take(bytes_of(slot));
+  // The slots that a step begins, and those that it is the last to need.
+  std::vector<std::vector<std::size_t>> begun(steps_.size()), done(steps_.size());
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    if (first[slot] == never) continue;
+    if (slot >= input_slots_) begun[first[slot]].push_back(slot);
+    if (last[slot] != never) done[last[slot]].push_back(slot);
+  }
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    for (std::size_t slot = input_slots_; slot < slots_.size(); ++slot)
-      if (first[slot] == i) slot_bytes_[slot] = memory.take(bytes_of(slot));
-    for (std::size_t slot = 0; slot < slots_.size(); ++slot)
-      if (last[slot] == i && first[slot] <= i) memory.give_back(slot_bytes_[slot], bytes_of(slot));
+    for (const std::size_t slot : begun[i]) slot_bytes_[slot] = memory.take(bytes_of(slot));
+    for (const std::size_t slot : done[i]) memory.give_back(slot_bytes_[slot], bytes_of(slot));
   }
   scratch_bytes_ = std::max(memory.end(), alignment);
 }

@@ -82,6 +82,10 @@ struct forest_fault {
 };
 
 inline constexpr std::size_t forest_nodes_max = 1u << 25;
+/// What building and running a forest takes for each node: all forms of it together; and where the node makes a column
+/// of keys of its own (split::equals, split::member).
+inline constexpr std::size_t forest_node_bytes = 128;
+inline constexpr std::size_t forest_column_bytes = 512;
 inline constexpr std::size_t tree_depth_max = 10'000;
 
 /// Proves that every tree is one: children within it, no node with two parents, one root, all nodes below it, bounded

@@ -17,10 +17,12 @@ namespace {
 constexpr std::size_t features_max = 1'000'000;   // columns of all inputs together
 constexpr std::size_t width_max = 1u << 22;       // cells of a value
 constexpr std::size_t total_width_max = 1u << 24; // cells of all values together
-// Elements of constants that nodes take into their operations, each time that one does, and of those that nodes make:
-// what a small file could otherwise multiply.
-constexpr std::size_t constants_max = 1u << 28;
-constexpr int nodes_max = 10'000; // the time that compiling takes grows with the square
+// What is charged for a node and for a column, without what they hold: names, types, steps, features.
+constexpr std::size_t node_bytes = 512;
+constexpr std::size_t column_bytes = 256;
+// And for a cell of an input or output: where it is found, a factor and a term.
+constexpr std::size_t cell_table_bytes = 16;
+constexpr int nodes_max = 1'000'000; // compiling takes some microseconds each
 constexpr int dimensions_max = 8;
 
 struct known_value {
@@ -48,13 +50,16 @@ std::optional<element> element_of_input(int type) {
 
 class builder {
 public:
-  explicit builder(const onnx::ModelProto& model)
-      : model_(model)
-      , graph_(model.graph()) {}
+  builder(const onnx::ModelProto& model, memory_budget& memory)
+      : memory_(memory)
+      , graph_(model.graph())
+      , opset_(opset_of(model, ""))
+      , ml_opset_(opset_of(model, "ai.onnx.ml")) {}
 
   result<compiled_graph> run() {
     if (graph_.node_size() > nodes_max)
-      return fail(errc::invalid, fmt::format("the graph has more than {} nodes", nodes_max));
+      return fail(errc::invalid,
+                  fmt::format("the graph has {} nodes, at most {} are allowed", graph_.node_size(), nodes_max));
     for (const auto& tensor : graph_.initializer()) initializers_.emplace(tensor.name(), &tensor);
     for (const auto& node : graph_.node())
       for (const auto& output : node.output()) made_somewhere_.insert(output);
@@ -88,6 +93,7 @@ private:
       columns += type->width();
       if (columns > features_max)
         return fail(errc::invalid, fmt::format("the inputs have more than {} columns", features_max));
+      if (auto ok = memory_.charge(type->width() * column_bytes, "the input " + quoted(input.name())); !ok) return ok;
       if (auto ok = not_yet_defined(input.name(), "an input"); !ok) return ok;
       const value_place place = place_input(*type);
       values_[input.name()] = {*type, place};
@@ -141,15 +147,16 @@ private:
 
   // ---- nodes ----
 
-  std::int64_t opset_of(std::string_view domain) const {
-    for (const auto& opset : model_.opset_import())
+  static std::int64_t opset_of(const onnx::ModelProto& model, std::string_view domain) {
+    for (const auto& opset : model.opset_import())
       if (opset.domain() == domain || (domain.empty() && opset.domain() == "ai.onnx")) return opset.version();
     return 1;
   }
 
   result<void> add_node(const onnx::NodeProto& node) {
     const std::string_view domain = node.domain() == "ai.onnx" ? std::string_view{} : std::string_view{node.domain()};
-    attribute_reader attributes{node, opset_of(domain)};
+    attribute_reader attributes{node, domain.empty() ? opset_ : ml_opset_, memory_};
+    std::size_t bytes = node_bytes;
     const operator_entry* entry = find_operator(domain, node.op_type());
     if (entry == nullptr) return tl::make_unexpected(unknown_operator(node));
     if (node.input_size() < entry->inputs_min || node.input_size() > entry->inputs_max)
@@ -163,16 +170,20 @@ private:
     for (const auto& name : node.input()) {
       inputs.emplace_back();
       if (name.empty()) continue; // an optional input that is left out
-      if (const constant* fixed = find_constant(name)) {
-        inputs.back().fixed = fixed;
-        if (auto ok = count_constant(attributes, *fixed); !ok) return ok;
+      const auto fixed = find_constant(name);
+      if (!fixed) return tl::make_unexpected(fixed.error());
+      if (*fixed != nullptr) {
+        inputs.back().fixed = *fixed;
+        bytes += (*fixed)->bytes(); // the operation takes it in, or makes another constant of it
         continue;
       }
       const auto found = values_.find(name);
       if (found == values_.end()) return tl::make_unexpected(undefined(attributes, name));
       values.push_back(entry->floats ? as_floats(found->second) : found->second);
+      bytes += values.back().place.width * cell_table_bytes;
       inputs.back().value = &values.back().type;
     }
+    if (auto ok = attributes.charge(bytes); !ok) return ok;
     auto built = entry->build(attributes, inputs);
     if (!built) return tl::make_unexpected(built.error());
     if (auto ok = attributes.nothing_else(); !ok) return ok;
@@ -184,24 +195,18 @@ private:
   }
 
   // Made of the initializer the first time a node asks for it.
-  const constant* find_constant(const std::string& name) {
+  result<const constant*> find_constant(const std::string& name) {
     if (const auto known = constants_.find(name); known != constants_.end()) return &known->second;
     const auto found = initializers_.find(name);
     if (found == initializers_.end()) return nullptr;
+    if (auto ok = memory_.charge(constant_bytes(*found->second), "the initializer " + quoted(name)); !ok)
+      return tl::make_unexpected(ok.error());
     return &constants_.emplace(name, to_constant(*found->second)).first->second;
   }
 
   result<void> define_constant(const onnx::NodeProto& node, const attribute_reader& attributes, constant value) {
     if (auto ok = not_yet_defined(node.output(0), attributes.where()); !ok) return ok;
-    if (auto ok = count_constant(attributes, value); !ok) return ok;
     constants_.emplace(node.output(0), std::move(value));
-    return {};
-  }
-
-  result<void> count_constant(const attribute_reader& attributes, const constant& value) {
-    constant_elements_ += value.size();
-    if (constant_elements_ > constants_max)
-      return attributes.wrong("the nodes up to here take in or make constants of too many elements");
     return {};
   }
 
@@ -229,6 +234,7 @@ private:
         total_width_ += width;
         if (width > width_max || total_width_ > total_width_max)
           return attributes.wrong("its result has too many columns");
+        if (auto ok = attributes.charge(width * cell_table_bytes); !ok) return ok;
         slots_.push_back({built.outputs[i].type, width});
         next.outputs.push_back(place);
       }
@@ -274,9 +280,10 @@ private:
     for (const auto& output : graph_.output()) {
       const auto found = values_.find(output.name());
       if (found == values_.end())
-        return fail(errc::invalid, is_constant(output.name())
-                                       ? fmt::format("the output {} is a constant", quoted(output.name()))
-                                       : fmt::format("no node makes the output {}", quoted(output.name())));
+        return fail(errc::invalid,
+                    is_constant(output.name())
+                        ? fmt::format("the output {} is a constant", quoted(output.name()))
+                        : fmt::format("no node makes the output {} of the graph", quoted(output.name())));
       if (found->second.type.type == element::text)
         return fail(errc::unsupported,
                     fmt::format("the output {} is text that is no class label", quoted(output.name())));
@@ -304,6 +311,8 @@ private:
     fuse(steps_, results);
     compiled.graph =
         std::make_shared<const evaluator>(std::move(slots_), std::move(inputs_), std::move(steps_), std::move(given));
+    if (auto ok = memory_.charge(compiled.graph->scratch_bytes(), "a batch of rows"); !ok)
+      return tl::make_unexpected(ok.error());
     return compiled;
   }
 
@@ -322,8 +331,9 @@ private:
     steps_.assign(std::make_move_iterator(kept.rbegin()), std::make_move_iterator(kept.rend()));
   }
 
-  const onnx::ModelProto& model_;
+  memory_budget& memory_;
   const onnx::GraphProto& graph_;
+  std::int64_t opset_, ml_opset_; // no other domain has operators here
   std::map<std::string, const onnx::TensorProto*, std::less<>> initializers_;
   std::map<std::string, constant, std::less<>> constants_; // initializers that were asked for, and folded nodes
   std::set<std::string, std::less<>> made_somewhere_;
@@ -331,12 +341,13 @@ private:
   std::vector<graph_input> inputs_;
   std::vector<slot_shape> slots_;
   std::size_t total_width_ = 0;
-  std::size_t constant_elements_ = 0;
   std::vector<step> steps_;
 };
 
 } // namespace
 
-result<compiled_graph> compile(const onnx::ModelProto& model) { return builder{model}.run(); }
+result<compiled_graph> compile(const onnx::ModelProto& model, memory_budget& memory) {
+  return builder{model, memory}.run();
+}
 
 } // namespace troupe::model

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "model/evaluator.hpp"
+#include "model/memory_budget.hpp"
 
 namespace onnx {
 class ModelProto;
@@ -21,6 +22,6 @@ struct compiled_graph {
 };
 
 /// REQUIRES: check_model found nothing. Fails (errc::invalid, errc::unsupported), naming the node, input or output.
-result<compiled_graph> compile(const onnx::ModelProto& model);
+result<compiled_graph> compile(const onnx::ModelProto& model, memory_budget& memory);
 
 } // namespace troupe::model

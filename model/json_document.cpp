@@ -18,6 +18,11 @@ namespace {
 
 using kind = json_value::kind;
 
+// What is charged, with the room that a vector keeps for more.
+constexpr std::size_t number_bytes = 2 * sizeof(double);
+constexpr std::size_t key_bytes = 2 * sizeof(std::string);
+constexpr std::size_t value_bytes = 2 * sizeof(json_value);
+
 // Values as they come; the first fault stops everything.
 class document_builder {
 public:
@@ -26,9 +31,9 @@ public:
 
   bool number(double value) {
     if (ignoring_ > 0) return true;
-    if (++numbers_ > limits_.numbers_max) return stop("it has too many numbers");
     if (json_value* array = open_array()) {
       if (!array->items.empty()) return stop("an array mixes numbers with other values");
+      if (!charge(number_bytes)) return false;
       array->numbers.push_back(value);
       return true;
     }
@@ -56,8 +61,9 @@ public:
     if (ignoring_ > 0) return true;
     if (check_utf8(name) != utf8_state::valid) return stop("a key is not UTF-8");
     ignore_next_ = limits_.ignored != nullptr && limits_.ignored(name);
-    if (!ignore_next_) open_.back().keys.emplace_back(name);
-    return true;
+    if (ignore_next_) return true;
+    open_.back().keys.emplace_back(name);
+    return charge(key_bytes + name.size());
   }
   bool open(bool object) {
     if (open_.size() + ignoring_ >= limits_.depth_max) return stop("it is nested too deeply");
@@ -66,7 +72,6 @@ public:
       ignore_next_ = false;
       return true;
     }
-    if (++values_ > limits_.values_max) return stop("it has too many values");
     open_.emplace_back();
     open_.back().what = object ? kind::object : kind::array;
     return true;
@@ -79,14 +84,18 @@ public:
     json_value made = std::move(open_.back());
     open_.pop_back();
     if (!keys_differ(made.keys)) return stop("an object has a key twice");
-    --values_; // add() counts it again
     return add(std::move(made));
   }
 
-  const std::string& fault() const { return fault_; }
   bool stop(std::string why) {
     if (fault_.empty()) fault_ = std::move(why);
     return false;
+  }
+  /// `text`: "JSON"; `otherwise` where no fault was found here.
+  tl::unexpected<error> refusal(std::string_view text, std::size_t byte, std::string_view otherwise) const {
+    if (beyond_memory_) return fail(errc::invalid, fmt::format("at byte {} of the {}: {}", byte, text, fault_));
+    return fail(errc::invalid,
+                fmt::format("the {} is broken at byte {}: {}", text, byte, fault_.empty() ? otherwise : fault_));
   }
   json_value take_root() { return std::move(root_); }
 
@@ -99,7 +108,7 @@ private:
       ignore_next_ = false;
       return true;
     }
-    if (++values_ > limits_.values_max) return stop("it has too many values");
+    if (!charge(value_bytes + made.text.size())) return false;
     if (open_.empty()) {
       root_ = std::move(made);
       return true;
@@ -107,6 +116,14 @@ private:
     if (!open_.back().numbers.empty()) return stop("an array mixes numbers with other values");
     open_.back().items.push_back(std::move(made));
     return true;
+  }
+
+  bool charge(std::size_t bytes) {
+    if (limits_.memory == nullptr) return true;
+    const auto ok = limits_.memory->charge(bytes, "one more value");
+    if (ok) return true;
+    beyond_memory_ = true;
+    return stop(ok.error().message);
   }
 
   static bool keys_differ(const std::vector<std::string>& keys) {
@@ -118,8 +135,7 @@ private:
   const document_limits& limits_;
   std::vector<json_value> open_;
   json_value root_;
-  std::size_t values_ = 0;
-  std::size_t numbers_ = 0;
+  bool beyond_memory_ = false;
   std::size_t ignoring_ = 0; // open containers below an ignored key
   bool ignore_next_ = false;
   std::string fault_;
@@ -350,18 +366,14 @@ result<json_value> parse_json(std::string_view file, const document_limits& limi
   constexpr unsigned flags =
       rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag;
   const auto parsed = reader.Parse<flags>(bytes, events);
-  if (parsed.IsError())
-    return fail(errc::invalid,
-                fmt::format("the JSON is broken at byte {}: {}", parsed.Offset(),
-                            builder.fault().empty() ? rapidjson::GetParseError_En(parsed.Code()) : builder.fault()));
+  if (parsed.IsError()) return builder.refusal("JSON", parsed.Offset(), rapidjson::GetParseError_En(parsed.Code()));
   return builder.take_root();
 }
 
 result<json_value> parse_ubjson(std::string_view file, const document_limits& limits) {
   document_builder builder{limits};
   ubjson_reader reader{file, builder};
-  if (!reader.run())
-    return fail(errc::invalid, fmt::format("the UBJSON is broken at byte {}: {}", reader.position(), builder.fault()));
+  if (!reader.run()) return builder.refusal("UBJSON", reader.position(), "");
   return builder.take_root();
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // A JSON or UBJSON file as a tree of values, for loaders of model formats. Strict, and bounded before anything is
-// allocated: depth, number of values, number of numbers. Arrays of numbers are kept as such. Pure; any thread.
+// allocated: depth, memory. Arrays of numbers are kept as such. Pure; any thread.
 
 #include <cstddef>
 #include <string>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "model/memory_budget.hpp"
 
 namespace troupe::model {
 
@@ -30,8 +31,7 @@ struct json_value {
 
 struct document_limits {
   std::size_t depth_max = 32;
-  std::size_t values_max = 1u << 21;
-  std::size_t numbers_max = 1u << 26;
+  memory_budget* memory = nullptr;                 ///< charged for every value that is kept; nullptr: no bound
   bool (*ignored)(std::string_view key) = nullptr; ///< members whose values are checked, but not kept
 };
 

@@ -72,8 +72,9 @@ template <class N> bool read_number(std::string_view text, N& value) {
 
 class lightgbm_reader {
 public:
-  explicit lightgbm_reader(std::string_view file)
-      : rest_(file) {}
+  lightgbm_reader(std::string_view file, memory_budget& memory)
+      : memory_(memory)
+      , rest_(file) {}
 
   result<std::shared_ptr<const loaded_model>> run() {
     section_ = "the head";
@@ -139,6 +140,8 @@ private:
     const auto last_feature = integer("max_feature_idx", 0, features_max - 1);
     if (!last_feature) return tl::make_unexpected(last_feature.error());
     spec_.features = static_cast<std::size_t>(*last_feature) + 1;
+    if (auto ok = memory_.charge(spec_.features * native_feature_bytes, "the LightGBM model: its features"); !ok)
+      return ok;
     const auto targets = integer("num_tree_per_iteration", 1, targets_max);
     if (!targets) return tl::make_unexpected(targets.error());
     spec_.targets = static_cast<std::size_t>(*targets);
@@ -232,7 +235,9 @@ private:
 
   result<void> read_tree() {
     if (const auto linear = block_.find("is_linear"); linear != block_.end() && linear->second != "0")
-      return fail(errc::unsupported, "the LightGBM model: linear trees are not supported");
+      return fail(errc::unsupported,
+                  fmt::format("the LightGBM model: {}: is_linear is {}, linear trees are not supported", section_,
+                              quoted(linear->second)));
     const auto count = integer("num_leaves", 1, static_cast<std::int64_t>(forest_nodes_max / 2));
     if (!count) return tl::make_unexpected(count.error());
     const auto leaves = static_cast<std::size_t>(*count);
@@ -241,6 +246,8 @@ private:
     const auto begin = static_cast<std::uint32_t>(spec_.nodes.size());
     if (begin + 2 * leaves > forest_nodes_max)
       return broken(fmt::format("it has more than {} nodes", forest_nodes_max));
+    const std::size_t bytes = 2 * leaves * forest_node_bytes + (arrays->set_ends.size()) * forest_column_bytes;
+    if (auto ok = memory_.charge(bytes, "the LightGBM model: " + section_); !ok) return ok;
     const auto target = static_cast<std::uint32_t>(spec_.trees.size() % spec_.targets);
     const auto first_set = static_cast<std::uint32_t>(spec_.sets.size());
     add_sets(*arrays);
@@ -317,6 +324,7 @@ private:
     return broken(fmt::format("tree {}: {}[{}]: the node {}", tree, name, at < splits ? at : at - splits, fault.what));
   }
 
+  memory_budget& memory_;
   std::string_view rest_;
   std::string section_;
   std::map<std::string_view, std::string_view> block_;
@@ -327,7 +335,9 @@ private:
 
 } // namespace
 
-result<std::shared_ptr<const loaded_model>> load_lightgbm(std::string_view file) { return lightgbm_reader{file}.run(); }
+result<std::shared_ptr<const loaded_model>> load_lightgbm(std::string_view file, memory_budget& memory) {
+  return lightgbm_reader{file, memory}.run();
+}
 
 std::vector<std::string_view> lightgbm_objectives() {
   std::vector<std::string_view> names;

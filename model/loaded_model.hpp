@@ -42,6 +42,7 @@ struct loaded_model {
 /// Bounds of what is accepted; a file beyond them is refused.
 struct load_limits {
   std::size_t file_bytes_max = 256u << 20;
+  std::size_t memory_bytes_max = std::size_t{2} << 30; ///< while it is loaded: model/memory_budget.hpp
 };
 
 /// Proves the file sound and builds the model, or says which part of it is wrong (errc::invalid, errc::unsupported with

@@ -28,7 +28,8 @@ result<std::shared_ptr<const loaded_model>> load_model(std::span<const char> fil
   if (file.size() > limits.file_bytes_max)
     return fail(errc::invalid, fmt::format("the model file has {} bytes, more than the {} allowed", file.size(),
                                            limits.file_bytes_max));
-  return lightgbm ? load_lightgbm(bytes) : load_xgboost(bytes);
+  memory_budget memory{limits.memory_bytes_max};
+  return lightgbm ? load_lightgbm(bytes, memory) : load_xgboost(bytes, memory);
 }
 
 } // namespace troupe::model

@@ -46,6 +46,19 @@ std::optional<double> number_of(std::string_view literal) {
   return value;
 }
 
+// "troupe.signature: features[1].range is '"wide"', expected [smallest, largest]"; `json`: what was found.
+tl::unexpected<error> unexpected_value(std::string_view key, std::string_view path, std::string_view json,
+                                       std::string_view expected) {
+  return wrong(key, fmt::format("{} is {}, expected {}", path, quoted(json), expected));
+}
+
+// The elements of a list; none where the member is absent.
+result<std::vector<std::string_view>> list_of(std::string_view key, std::string_view path, std::string_view json,
+                                              std::string_view expected) {
+  if (!json.empty() && json.front() != '[') return unexpected_value(key, path, json, expected);
+  return elements(json);
+}
+
 // A feature of the signature; errors say which.
 class feature_reader {
 public:
@@ -54,6 +67,7 @@ public:
       , where_(fmt::format("features[{}]", index)) {}
 
   result<told_feature> read() {
+    if (json_.front() != '{') return unexpected_value(signature_key, where_, json_, "an object");
     for (auto step : {&feature_reader::read_name, &feature_reader::read_type, &feature_reader::read_shape,
                       &feature_reader::read_missing, &feature_reader::read_invalid, &feature_reader::read_known})
       if (auto ok = (this->*step)(); !ok) return tl::make_unexpected(ok.error());
@@ -62,105 +76,137 @@ public:
 
 private:
   std::string_view member(const std::string& name) const { return walk(json_, &name, &name + 1).value_or(""); }
-  std::optional<std::string> word(const std::string& name) const { return string_value(member(name)); }
-  tl::unexpected<error> bad(std::string_view what) const {
-    return wrong(signature_key, fmt::format("{} {}", where_, what));
+  tl::unexpected<error> bad(const std::string& name, std::string_view expected) const {
+    return unexpected_value(signature_key, where_ + '.' + name, member(name), expected);
+  }
+  result<std::vector<std::string_view>> list(const std::string& name, std::string_view expected) const {
+    return list_of(signature_key, where_ + '.' + name, member(name), expected);
+  }
+  // Absent: nothing.
+  result<std::optional<std::string>> word(const std::string& name, std::string_view expected) const {
+    auto text = string_value(member(name));
+    if (!text && !member(name).empty()) return bad(name, expected);
+    return text;
   }
 
   result<void> read_name() {
-    const auto name = word("name");
-    if (!name) return bad("has no name");
-    out_.spec.name = *name;
+    const auto name = word("name", "a string");
+    if (!name) return tl::make_unexpected(name.error());
+    if (!*name) return wrong(signature_key, where_ + " has no name");
+    out_.spec.name = **name;
     return {};
   }
 
   result<void> read_type() {
     if (member("type").empty()) return {};
-    const auto text = word("type");
-    out_.type = text ? feature_type_of(*text) : std::nullopt;
-    if (!out_.type) return bad("has a type that is none of number, double, integer, boolean, string");
+    constexpr std::string_view types = "one of number, double, integer, boolean, string";
+    const auto text = word("type", types);
+    if (!text) return tl::make_unexpected(text.error());
+    out_.type = feature_type_of(**text);
+    if (!out_.type) return bad("type", types);
     return {};
   }
 
   result<void> read_shape() {
+    constexpr std::string_view expected = "a list of positive integers, 1000000 cells at most";
+    const auto dims = list("shape", expected);
+    if (!dims) return tl::make_unexpected(dims.error());
     std::uint64_t width = 1;
-    for (const std::string_view dim : elements(member("shape"))) {
+    for (const std::string_view dim : *dims) {
       const auto size = number_of(dim);
       if (!size || *size < 1 || *size > 1e6 || *size != std::floor(*size) ||
           (width *= static_cast<std::uint64_t>(*size)) > 1'000'000)
-        return bad("has a shape that is not a list of positive integers, or too large");
+        return bad("shape", expected);
       out_.spec.dims.push_back(static_cast<std::int64_t>(*size));
     }
     return {};
   }
 
+  // Absent: `is_text` stays as it is.
   result<void> read_replacement(const std::string& name, double& number, std::string& text,
                                 std::optional<bool>& is_text) {
     const std::string_view literal = member(name);
-    is_text = literal.starts_with('"');
+    if (literal.empty()) return {};
     if (const auto told_text = string_value(literal))
       text = *told_text;
     else if (const auto told_number = number_of(literal))
       number = *told_number;
     else
-      return bad(fmt::format("has a {} that is neither a number nor a string", name));
+      return bad(name, "a number or a string");
+    is_text = literal.starts_with('"');
     return {};
   }
 
   result<void> read_missing() {
     feature_spec& spec = out_.spec;
-    if (member("required") == "false") spec.on_missing = treatment::as_is;
-    const std::string_view told = member("missingValueTreatment");
-    const bool replaced = !member("missingValueReplacement").empty();
-    if (told.empty() && !replaced) return {};
-    const std::string how = told.empty() ? "asValue" : string_value(told).value_or("");
+    const std::string_view required = member("required");
+    if (!required.empty() && required != "true" && required != "false") return bad("required", "true or false");
+    if (required == "false") spec.on_missing = treatment::as_is;
+    std::optional<bool> is_text;
+    if (auto ok = read_replacement("missingValueReplacement", spec.missing_number, spec.missing_text, is_text); !ok)
+      return ok;
+    constexpr std::string_view expected = "returnInvalid, asIs, or asValue with a missingValueReplacement";
+    const auto told = word("missingValueTreatment", expected);
+    if (!told) return tl::make_unexpected(told.error());
+    if (!*told && !is_text) return {};
+    const std::string how = told->value_or("asValue");
     if (how == "returnInvalid")
       spec.on_missing = treatment::reject;
     else if (how == "asIs")
       spec.on_missing = treatment::as_is;
     // The means and modes are numbers by the time that a model is exported.
-    else if ((how == "asValue" || how == "asMean" || how == "asMode" || how == "asMedian") && replaced)
+    else if ((how == "asValue" || how == "asMean" || how == "asMode" || how == "asMedian") && is_text)
       spec.on_missing = treatment::replace;
     else
-      return bad("has a missingValueTreatment that is neither returnInvalid, asIs, nor asValue with a "
-                 "missingValueReplacement");
-    if (spec.on_missing != treatment::replace) return {};
-    return read_replacement("missingValueReplacement", spec.missing_number, spec.missing_text, out_.missing_is_text);
+      return bad("missingValueTreatment", expected);
+    if (spec.on_missing == treatment::replace) out_.missing_is_text = is_text;
+    return {};
   }
 
   result<void> read_invalid() {
     feature_spec& spec = out_.spec;
-    const std::string_view told = member("invalidValueTreatment");
-    if (told.empty()) return {};
-    const std::string how = string_value(told).value_or("");
+    std::optional<bool> is_text;
+    if (auto ok = read_replacement("invalidValueReplacement", spec.invalid_number, spec.invalid_text, is_text); !ok)
+      return ok;
+    constexpr std::string_view expected = "returnInvalid, asIs, asMissing, or asValue with an invalidValueReplacement";
+    const auto told = word("invalidValueTreatment", expected);
+    if (!told) return tl::make_unexpected(told.error());
+    if (!*told) return {};
+    const std::string& how = **told;
     if (how == "returnInvalid") {
       spec.on_invalid = spec.on_wrong_type = treatment::reject;
     } else if (how == "asIs") {
       spec.on_invalid = treatment::as_is;
     } else if (how == "asMissing") {
       spec.on_invalid = spec.on_wrong_type = treatment::as_missing;
-    } else if (how == "asValue") {
+    } else if (how == "asValue" && is_text) {
       spec.on_invalid = spec.on_wrong_type = treatment::replace;
-      return read_replacement("invalidValueReplacement", spec.invalid_number, spec.invalid_text, out_.invalid_is_text);
+      out_.invalid_is_text = is_text;
     } else {
-      return bad("has an invalidValueTreatment that is none of returnInvalid, asIs, asMissing, asValue");
+      return bad("invalidValueTreatment", expected);
     }
     return {};
   }
 
   result<void> read_known() {
-    for (const std::string_view literal : elements(member("categories"))) {
+    const auto categories = list("categories", "a list of strings");
+    if (!categories) return tl::make_unexpected(categories.error());
+    for (const std::string_view literal : *categories) {
       const auto category = string_value(literal);
-      if (!category) return bad("has a category that is not a string");
+      if (!category)
+        return unexpected_value(signature_key, fmt::format("{}.categories[{}]", where_, out_.spec.categories.size()),
+                                literal, "a string");
       out_.spec.categories.push_back(*category);
     }
     std::sort(out_.spec.categories.begin(), out_.spec.categories.end());
-    const auto range = elements(member("range"));
-    if (range.empty()) return {};
-    out_.spec.low = number_of(range.front());
-    out_.spec.high = number_of(range.back());
-    if (range.size() != 2 || !out_.spec.low || !out_.spec.high || *out_.spec.low > *out_.spec.high)
-      return bad("has a range that is not [smallest, largest]");
+    constexpr std::string_view two_numbers = "[smallest, largest], two numbers";
+    if (member("range").empty()) return {};
+    const auto range = list("range", two_numbers);
+    if (!range) return tl::make_unexpected(range.error());
+    if (range->size() != 2) return bad("range", two_numbers);
+    out_.spec.low = number_of(range->front());
+    out_.spec.high = number_of(range->back());
+    if (!out_.spec.low || !out_.spec.high || *out_.spec.low > *out_.spec.high) return bad("range", two_numbers);
     return {};
   }
 
@@ -169,22 +215,35 @@ private:
   told_feature out_;
 };
 
-result<void> read_signature(const std::string& text, model_metadata& out) {
+// What is charged for an element, with all that is made of it.
+constexpr std::size_t feature_bytes = 512;
+constexpr std::size_t name_bytes = 96;
+constexpr std::size_t result_bytes = 96;
+
+result<void> read_signature(const std::string& text, model_metadata& out, memory_budget& memory) {
   const auto values = members(text, {"features", "positive_class"}, signature_key);
   if (!values) return tl::make_unexpected(values.error());
-  for (const std::string_view json : elements((*values)[0])) {
+  const auto features = list_of(signature_key, "features", (*values)[0], "a list of objects");
+  if (!features) return tl::make_unexpected(features.error());
+  if (auto ok = memory.charge(features->size() * feature_bytes, "the metadata troupe.signature: features"); !ok)
+    return ok;
+  for (const std::string_view json : *features) {
     auto feature = feature_reader{json, out.features.size()}.read();
     if (!feature) return tl::make_unexpected(feature.error());
     out.features.push_back(std::move(*feature));
   }
   if (const std::string_view positive = (*values)[1]; !positive.empty()) {
     const auto value = string_value(positive);
+    if (!value && !number_of(positive))
+      return unexpected_value(signature_key, "positive_class", positive, "a class: a string or a number");
     out.positive_class = value ? *value : std::string{positive};
   }
   return {};
 }
 
-result<void> read_feature_names(const std::string& text, model_metadata& out) {
+result<void> read_feature_names(const std::string& text, model_metadata& out, memory_budget& memory) {
+  const auto count = static_cast<std::size_t>(std::count(text.begin(), text.end(), ',')) + 1;
+  if (auto ok = memory.charge(count * name_bytes, "the metadata feature_names"); !ok) return ok;
   if (text.empty() || text.front() != '[') {
     for (std::size_t at = 0; at <= text.size();) {
       const std::size_t comma = std::min(text.find(',', at), text.size());
@@ -204,17 +263,26 @@ result<void> read_feature_names(const std::string& text, model_metadata& out) {
   return {};
 }
 
-result<golden_rows> read_golden(const std::string& text) {
+result<golden_rows> read_golden(const std::string& text, memory_budget& memory) {
   constexpr std::string_view key = "troupe.golden";
+  const auto count = static_cast<std::size_t>(std::count(text.begin(), text.end(), ',')) + 1;
+  if (auto ok = memory.charge(count * result_bytes, "the metadata troupe.golden"); !ok)
+    return tl::make_unexpected(ok.error());
   const auto values = members(text, {"rows", "expected"}, key);
   if (!values) return tl::make_unexpected(values.error());
+  const auto rows = list_of(key, "rows", (*values)[0], "a list of objects");
+  if (!rows) return tl::make_unexpected(rows.error());
+  const auto expected = list_of(key, "expected", (*values)[1], "a list of results");
+  if (!expected) return tl::make_unexpected(expected.error());
   golden_rows golden;
-  for (const std::string_view row : elements((*values)[0])) golden.rows.emplace_back(row);
-  for (const std::string_view results : elements((*values)[1])) {
+  golden.rows.assign(rows->begin(), rows->end());
+  for (const std::string_view results : *expected) {
     std::vector<double> row;
-    for (const std::string_view text_of_one : results.front() == '[' ? elements(results) : std::vector{results}) {
-      const auto value = number_of(text_of_one);
-      if (!value) return wrong(key, fmt::format("{} in expected is not a number", quoted(text_of_one)));
+    for (const std::string_view one : results.front() == '[' ? elements(results) : std::vector{results}) {
+      const auto value = number_of(one);
+      if (!value)
+        return unexpected_value(key, fmt::format("expected[{}]", golden.expected.size()), one,
+                                "a number, or a list of numbers");
       row.push_back(*value);
     }
     golden.expected.push_back(std::move(row));
@@ -227,20 +295,25 @@ result<golden_rows> read_golden(const std::string& text) {
 
 } // namespace
 
-result<model_metadata> read_metadata(const metadata_texts& texts) {
+result<model_metadata> read_metadata(const metadata_texts& texts, memory_budget& memory) {
   model_metadata out;
-  for (const auto* text : {&texts.format, &texts.signature, &texts.feature_names, &texts.golden, &texts.baseline})
-    if (*text && check_utf8(**text) != utf8_state::valid) return fail(errc::invalid, "the metadata are not UTF-8");
+  for (const auto& [text, key] : {std::pair{&texts.format, "troupe.format"},
+                                  {&texts.signature, "troupe.signature"},
+                                  {&texts.feature_names, "feature_names"},
+                                  {&texts.golden, "troupe.golden"},
+                                  {&texts.baseline, "troupe.baseline"}})
+    if (*text && check_utf8(**text) != utf8_state::valid)
+      return fail(errc::invalid, fmt::format("the metadata {} are not UTF-8", key));
   if (texts.format && *texts.format != "1")
     return fail(errc::unsupported, fmt::format("the metadata troupe.format are {}, this version reads 1; export the "
                                                "model again, or use a newer Troupe",
                                                quoted(*texts.format)));
   if (texts.signature)
-    if (auto ok = read_signature(*texts.signature, out); !ok) return tl::make_unexpected(ok.error());
+    if (auto ok = read_signature(*texts.signature, out, memory); !ok) return tl::make_unexpected(ok.error());
   if (texts.feature_names)
-    if (auto ok = read_feature_names(*texts.feature_names, out); !ok) return tl::make_unexpected(ok.error());
+    if (auto ok = read_feature_names(*texts.feature_names, out, memory); !ok) return tl::make_unexpected(ok.error());
   if (texts.golden) {
-    auto golden = read_golden(*texts.golden);
+    auto golden = read_golden(*texts.golden, memory);
     if (!golden) return tl::make_unexpected(golden.error());
     out.golden = std::move(*golden);
   }

@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "model/binding.hpp"
+#include "model/memory_budget.hpp"
 
 namespace troupe::model {
 
@@ -34,7 +35,7 @@ struct metadata_texts {
 };
 
 /// Fails (errc::invalid), naming the key and what is wrong in it.
-result<model_metadata> read_metadata(const metadata_texts& texts);
+result<model_metadata> read_metadata(const metadata_texts& texts, memory_budget& memory);
 
 /// Scores the golden rows and compares: |difference| <= 1e-5 * max(1, |expected|). Fails (errc::invalid), naming the
 /// row and both values; gives the largest difference.

@@ -31,6 +31,9 @@ struct native_output {
   double divisor = 1;        ///< of the sums
 };
 
+/// What is charged for a feature: its name, how it is found in a row.
+inline constexpr std::size_t native_feature_bytes = 256;
+
 struct native_model {
   std::string name; ///< of the format, for people
   std::vector<std::string> features;

@@ -79,10 +79,10 @@ result<void> check_opsets(const onnx::ModelProto& model) {
 result<void> check_magic(std::string_view file) {
   for (const magic& format : other_formats)
     if (file.substr(0, format.bytes.size()) == format.bytes)
-      return fail(errc::invalid,
-                  fmt::format("the file is {}, not an ONNX model; export it where it was trained (troupe_model.export, "
-                              "skl2onnx, onnxmltools, torch.onnx) and use that file",
-                              format.what));
+      return fail(errc::invalid, fmt::format("by its first bytes the file is {}, not an ONNX model; export it where it "
+                                             "was trained (troupe_model.export, "
+                                             "skl2onnx, onnxmltools, torch.onnx) and use that file",
+                                             format.what));
   return {};
 }
 
@@ -101,7 +101,8 @@ result<void> check_model(const onnx::ModelProto& model) {
     return fail(errc::unsupported, "the graph has sparse initializers, which are not supported");
   std::set<std::string> names;
   for (const onnx::TensorProto& tensor : graph.initializer()) {
-    if (tensor.name().empty()) return fail(errc::invalid, "an initializer has no name");
+    if (tensor.name().empty())
+      return fail(errc::invalid, fmt::format("initializer[{}] of the graph has no name", names.size()));
     if (!names.insert(tensor.name()).second)
       return fail(errc::invalid, fmt::format("the initializer {} is there twice", quoted(tensor.name())));
     if (auto ok = check_tensor(tensor, fmt::format("the initializer {}", quoted(tensor.name()))); !ok) return ok;

@@ -111,6 +111,21 @@ result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& wh
   return {};
 }
 
+std::size_t constant_bytes(const onnx::TensorProto& tensor) {
+  std::size_t count = 1;
+  for (const std::int64_t dim : tensor.dims()) count *= static_cast<std::size_t>(dim);
+  switch (tensor.data_type()) {
+  case onnx::TensorProto::FLOAT:
+    return count * sizeof(float);
+  case onnx::TensorProto::BOOL:
+    return count;
+  case onnx::TensorProto::STRING:
+    return count * sizeof(std::string) + tensor.ByteSizeLong();
+  default:
+    return count * sizeof(std::int64_t);
+  }
+}
+
 constant to_constant(const onnx::TensorProto& tensor) {
   constant out;
   out.dims.assign(tensor.dims().begin(), tensor.dims().end());

@@ -17,5 +17,7 @@ namespace troupe::model {
 result<void> check_tensor(const onnx::TensorProto& tensor, const std::string& what, bool finite = true);
 /// REQUIRES: check_tensor found nothing.
 constant to_constant(const onnx::TensorProto& tensor);
+/// Bytes of the elements of that constant. REQUIRES: check_tensor found nothing.
+std::size_t constant_bytes(const onnx::TensorProto& tensor);
 
 } // namespace troupe::model

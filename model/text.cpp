@@ -26,7 +26,44 @@ constexpr sequence sequence_of(unsigned char lead) {
   return {0, 0, 0};
 }
 
+void append_hex(std::string& out, unsigned char byte) {
+  out += "\\x";
+  out += hex_digits[byte >> 4];
+  out += hex_digits[byte & 15];
+}
+
+// Of a whole character: C1 controls, and those that separate lines or turn the direction of writing.
+bool acts_on_a_terminal(std::string_view character) {
+  if (character.size() == 2) return character[0] == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0;
+  if (character.size() != 3 || character[0] != '\xE2') return false;
+  const auto second = static_cast<unsigned char>(character[1]);
+  const auto third = static_cast<unsigned char>(character[2]);
+  return (second == 0x80 && (third == 0x8E || third == 0x8F || (third >= 0xA8 && third <= 0xAE))) ||
+         (second == 0x81 && third >= 0xA6 && third <= 0xA9);
+}
+
 } // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto lead = static_cast<unsigned char>(text[0]);
+    const std::size_t length = lead < 0x80 ? 1 : sequence_of(lead).length;
+    const std::string_view character = text.substr(0, length == 0 ? 1 : length);
+    const bool shown = lead < 0x80 ? lead >= 0x20 && lead != 0x7F
+                                   : check_utf8(character) == utf8_state::valid && !acts_on_a_terminal(character);
+    if (shown) {
+      out += character;
+      text.remove_prefix(character.size());
+      continue;
+    }
+    // Of something that is no character, byte by byte: a good one may begin behind the first.
+    const std::size_t escaped = check_utf8(character) == utf8_state::valid ? character.size() : 1;
+    for (const char byte : text.substr(0, escaped)) append_hex(out, static_cast<unsigned char>(byte));
+    text.remove_prefix(escaped);
+  }
+  return out;
+}
 
 std::string quoted(std::string_view name) {
   std::string out = "'";
@@ -35,9 +72,7 @@ std::string quoted(std::string_view name) {
     if (byte >= 0x20 && byte < 0x7F) {
       out += c;
     } else {
-      out += "\\x";
-      out += hex_digits[byte >> 4];
-      out += hex_digits[byte & 15];
+      append_hex(out, byte);
     }
   }
   out += name.size() > longest_quoted ? "...'" : "'";

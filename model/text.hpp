@@ -8,6 +8,9 @@ namespace troupe::model {
 
 /// 'name' for a sentence in a log or a header: cut to 64 bytes, everything but printable ASCII as \xNN.
 std::string quoted(std::string_view name);
+/// A text of somebody else for a terminal: as it is, but what a terminal acts on instead of showing it (control
+/// characters, those that turn the direction of writing) and what is not UTF-8 is \xNN, byte by byte.
+std::string printable(std::string_view text);
 /// Appends "name" as a JSON string. REQUIRES: name is valid UTF-8.
 void append_json_string(std::string& out, std::string_view name);
 

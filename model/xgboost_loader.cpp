@@ -53,8 +53,9 @@ tl::unexpected<error> broken(std::string what) { return fail(errc::invalid, "the
 
 class xgboost_reader {
 public:
-  explicit xgboost_reader(const json_value& file)
-      : file_(file) {}
+  xgboost_reader(const json_value& file, memory_budget& memory)
+      : memory_(memory)
+      , file_(file) {}
 
   result<std::shared_ptr<const loaded_model>> run() {
     const json_value* learner = file_.find("learner");
@@ -85,26 +86,28 @@ private:
     return found;
   }
 
-  static result<double> parameter(const json_value& in, std::string_view name, double otherwise) {
-    const json_value* value = in.find(name);
+  // `path`: "learner_model_param.num_class".
+  static result<double> parameter(const json_value& in, std::string_view path, double otherwise) {
+    const json_value* value = in.find(path.substr(path.rfind('.') + 1));
     if (value == nullptr) return otherwise;
     if (value->what == json_value::kind::number) return value->number;
     const auto numbers = value->what == json_value::kind::text ? numbers_in(value->text) : std::nullopt;
-    if (!numbers || numbers->size() != 1) return broken(fmt::format("the parameter {} is not a number", name));
+    if (!numbers || numbers->size() != 1) return broken(fmt::format("the parameter {} is not a number", path));
     return numbers->front();
   }
 
   result<void> read_parameters(const json_value& learner) {
     const json_value* parameters = learner.find("learner_model_param");
     if (parameters == nullptr) return broken("learner has no learner_model_param");
-    const auto features = parameter(*parameters, "num_feature", 0);
+    const auto features = parameter(*parameters, "learner_model_param.num_feature", 0);
     if (!features) return tl::make_unexpected(features.error());
     if (!(*features >= 1 && *features <= features_max))
       return broken(fmt::format("num_feature is {}, expected 1 to {}", *features, features_max));
     features_ = static_cast<std::size_t>(*features);
-    const auto classes = parameter(*parameters, "num_class", 0);
+    if (auto ok = memory_.charge(features_ * native_feature_bytes, "the XGBoost model: num_feature"); !ok) return ok;
+    const auto classes = parameter(*parameters, "learner_model_param.num_class", 0);
     if (!classes) return tl::make_unexpected(classes.error());
-    const auto targets = parameter(*parameters, "num_target", 1);
+    const auto targets = parameter(*parameters, "learner_model_param.num_target", 1);
     if (!targets) return tl::make_unexpected(targets.error());
     const double groups = std::max({*classes, *targets, 1.0});
     if (!(groups <= groups_max))
@@ -169,7 +172,8 @@ private:
       drops = booster.find("weight_drop");
       if (drops == nullptr || !drops->is_numbers()) return broken("dart has no weight_drop");
     } else if (kind != "gbtree" && kind != "gblinear") {
-      return fail(errc::unsupported, fmt::format("the XGBoost model: the booster {} is not supported", quoted(kind)));
+      return fail(errc::unsupported,
+                  fmt::format("the XGBoost model: the booster {} of gradient_booster is not supported", quoted(kind)));
     }
     const json_value* model = holder == nullptr ? nullptr : holder->find("model");
     if (model == nullptr) return broken("gradient_booster has no model");
@@ -257,7 +261,7 @@ private:
       out.kinds = *kinds;
     }
     if (const json_value* parameters = tree.find("tree_param")) {
-      const auto size = parameter(*parameters, "size_leaf_vector", 1);
+      const auto size = parameter(*parameters, where("tree_param.size_leaf_vector"), 1);
       if (!size) return tl::make_unexpected(size.error());
       if (*size > 1 && *size != static_cast<double>(groups_))
         return broken(fmt::format("{} is {}, expected {}", where("tree_param.size_leaf_vector"), *size, groups_));
@@ -280,6 +284,9 @@ private:
     weights_begin_ = spec_.weights.size();
     if (begin + arrays->size > forest_nodes_max)
       return broken(fmt::format("it has more than {} nodes", forest_nodes_max));
+    if (auto ok = memory_.charge(arrays->size * forest_node_bytes, fmt::format("the XGBoost model: trees[{}]", tree_));
+        !ok)
+      return ok;
     // Nodes that pruning took away stay in the arrays; nothing leads to them.
     std::vector<std::uint32_t> place(arrays->size, no_place);
     auto next = static_cast<std::uint32_t>(begin);
@@ -374,6 +381,7 @@ private:
   result<void> add_set(tree_node<float>& node, const std::vector<double>& categories, double first, double size) {
     if (!(first >= 0 && size >= 0 && first + size <= static_cast<double>(categories.size())))
       return broken(where("categories_segments") + " leads out of categories");
+    if (auto ok = memory_.charge(forest_column_bytes, "the XGBoost model: " + where("categories")); !ok) return ok;
     category_set<float> set;
     for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i) {
       const double category = categories[static_cast<std::size_t>(first) + i];
@@ -407,6 +415,7 @@ private:
 
   static constexpr std::uint32_t no_place = std::numeric_limits<std::uint32_t>::max();
 
+  memory_budget& memory_;
   const json_value& file_;
   native_model about_;
   std::size_t features_ = 0;
@@ -427,14 +436,15 @@ bool is_ignored(std::string_view key) {
 
 } // namespace
 
-result<std::shared_ptr<const loaded_model>> load_xgboost(std::string_view file) {
+result<std::shared_ptr<const loaded_model>> load_xgboost(std::string_view file, memory_budget& memory) {
   document_limits limits;
   limits.ignored = is_ignored;
+  limits.memory = &memory;
   // In UBJSON a length follows the brace, in JSON white space or a quote.
   const bool binary = file.size() > 1 && std::string_view{"iUIlL"}.find(file[1]) != std::string_view::npos;
   const auto parsed = binary ? parse_ubjson(file, limits) : parse_json(file, limits);
   if (!parsed) return tl::make_unexpected(error{parsed.error().code, "the XGBoost model: " + parsed.error().message});
-  return xgboost_reader{*parsed}.run();
+  return xgboost_reader{*parsed, memory}.run();
 }
 
 std::vector<std::string_view> xgboost_objectives() {

@@ -1,7 +1,7 @@
 #pragma once
-// The loops over floats that most of a neural net's time goes into, once for every x86-64 and once for those with AVX2
-// and FMA; which one runs is chosen when the first one is asked for. Both are made of kernels.inl. Called by
-// operations; any thread; nothing is allocated.
+// The loops over floats that most of the time of neural nets and support vector machines goes into, once for every
+// x86-64 and once for those with AVX2 and FMA; which one runs is chosen when the first one is asked for. Both are made
+// of kernels.inl. Called by operations; any thread; nothing is allocated.
 
 #include <cstddef>
 #include <cstdint>
@@ -81,6 +81,41 @@ struct pooling {
   bool sums = false;
 };
 
+/// Support vectors that lie side by side: all of them with the first feature, then with the second, ...
+constexpr std::size_t vector_block = 32;
+
+/// What becomes of the product of a row and a support vector, or of their squared distance.
+enum class similarity {
+  line,    ///< gamma x + coef0
+  square,  ///< of the line
+  cube,    ///< of the line
+  sigmoid, ///< tanh of the line
+  rbf,     ///< e^(-gamma x) of the squared distance x
+};
+
+/// Rows against support vectors. Squared distances are summed from differences, feature after feature, in float: so
+/// onnxruntime does it, and unlike |x|^2 + |v|^2 - 2xv it keeps its digits where a row lies close to a support vector
+/// and both far from the origin.
+struct machine {
+  similarity how = similarity::line;
+  float gamma = 0, coef0 = 0;
+  const float* rows = nullptr;
+  std::size_t row_stride = 0, row_count = 0, width = 0;
+  const float* vectors = nullptr; ///< block after block
+  std::size_t blocks = 0;
+  float* to = nullptr; ///< row after row, blocks * vector_block numbers each
+};
+
+/// Sums of weight x number, for parts of a row of numbers and several lists of weights.
+struct weighing {
+  const float* numbers = nullptr;
+  const double* weights = nullptr; ///< list after list, `count` each
+  std::size_t count = 0, lists = 0;
+  const std::size_t* starts = nullptr; ///< of the parts, and the end of the last one
+  std::size_t parts = 0;
+  double* to = nullptr; ///< part after part, a sum for each list
+};
+
 /// What is done to each number.
 enum class curve { relu, leaky_relu, sigmoid, tanh, exp };
 
@@ -97,6 +132,8 @@ struct table {
   void (*narrow)(const double* from, float* to, std::size_t count);
   /// to[2i] and to[2i + 1] become the logistic function of -scores[i] and of scores[i], rounded once.
   void (*logistic_pairs)(const double* scores, float* to, std::size_t count);
+  void (*compare)(const machine&);
+  void (*weigh)(const weighing&);
   const char* name; ///< "AVX2", "SSE2"
 };
 

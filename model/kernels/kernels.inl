@@ -359,11 +359,9 @@ KERNEL void pool(const pooling& job) {
 
 // ---- curves ----
 
-// As Cephes does it: 2^n * e^r, r within half of log 2, to the last bit or two. NaN stays.
-INLINE_KERNEL floats exponential(floats x) {
+// As Cephes does it: e^x = 2^power * the result, e^r, with r within half of log 2, to the last bit or two. NaN stays.
+INLINE_KERNEL floats exponential_of_rest(floats x, ints& power) {
   constexpr float magic = 12582912.0F; // 1.5 * 2^23: adding it leaves the nearest integer in the lowest bits
-  x = x > 89.0F ? all(89.0F) : x;      // infinite from 88.73 on
-  x = x < -105.0F ? all(-105.0F) : x;
   const floats shifted = x * 1.44269504088896341F + magic;
   const floats n = shifted - magic;
   const floats r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
@@ -373,13 +371,27 @@ INLINE_KERNEL floats exponential(floats x) {
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
-  p = p * (r * r) + (r + 1.0F);
-  // 2^n in two factors, since neither the largest nor the smallest fits into one.
-  const ints power = reinterpret_cast<ints>(shifted) - 0x4B400000;
+  power = reinterpret_cast<ints>(shifted) - 0x4B400000;
+  return p * (r * r) + (r + 1.0F);
+}
+
+INLINE_KERNEL floats exponential(floats x) {
+  x = x > 89.0F ? all(89.0F) : x; // infinite from 88.73 on
+  x = x < -105.0F ? all(-105.0F) : x;
+  ints power;
+  const floats p = exponential_of_rest(x, power);
+  // 2^power in two factors, since neither the largest nor the smallest fits into one.
   const ints half = power >> 1;
   const floats first = reinterpret_cast<floats>((half + 127) << 23);
   const floats second = reinterpret_cast<floats>((power - half + 127) << 23);
   return p * first * second;
+}
+
+// For x <= 0; from -87 on down it is e^-87, which is as good as nothing beside 1.
+INLINE_KERNEL floats decay(floats x) {
+  ints power;
+  const floats p = exponential_of_rest(at_least(x, all(-87.0F)), power);
+  return p * reinterpret_cast<floats>((power + 127) << 23);
 }
 
 INLINE_KERNEL floats magnitude(floats x) { return reinterpret_cast<floats>(reinterpret_cast<ints>(x) & 0x7FFFFFFF); }
@@ -563,8 +575,10 @@ KERNEL void narrow(const double* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = static_cast<float>(from[i]);
 }
 
+#include "model/kernels/machines.inl"
+
 #undef INLINE_KERNEL
 
 constexpr table kernels_of(const char* name) {
-  return {multiply, pad, convolve, cut, pool, apply, softmax, narrow, logistic_pairs, name};
+  return {multiply, pad, convolve, cut, pool, apply, softmax, narrow, logistic_pairs, compare, weigh, name};
 }

@@ -12,19 +12,28 @@
 
 namespace troupe::model {
 namespace {
-
 const attribute_entry& declared(const onnx::NodeProto& node, std::string_view name) {
   const attribute_entry* entry = find_attribute(node.op_type(), name);
   TROUPE_ASSERT(entry != nullptr);
   return *entry;
 }
 
+
+// By its name, which a node need not have; else by what it makes or takes.
+std::string label_of(const onnx::NodeProto& node) {
+  if (!node.name().empty()) return "node " + quoted(node.name());
+  if (node.output_size() > 0) return "node of " + quoted(node.output(0));
+  if (node.input_size() > 0) return "node behind " + quoted(node.input(0));
+  return "node without name, inputs and outputs, in the graph";
+}
+
 } // namespace
 
-attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset)
+attribute_reader::attribute_reader(const onnx::NodeProto& node, std::int64_t opset, memory_budget& memory)
     : node_(node)
-    , where_(fmt::format("{} (node {})", node.op_type(), quoted(node.name())))
+    , where_(fmt::format("{} ({})", node.op_type(), label_of(node)))
     , opset_(opset)
+    , memory_(&memory)
     , read_(static_cast<std::size_t>(node.attribute_size()), false) {}
 
 bool attribute_reader::has(std::string_view name) const {
@@ -80,6 +89,8 @@ result<std::vector<float>> attribute_reader::read_floats(std::string_view name, 
   const auto& values = node_.attribute(*index).floats();
   for (int i = 0; i < values.size(); ++i)
     if (!allowed(values[i])) return wrong(fmt::format("the attribute {}[{}] is not a finite number", name, i));
+  if (auto ok = charge(static_cast<std::size_t>(values.size()) * sizeof(double)); !ok)
+    return tl::make_unexpected(ok.error());
   return std::vector<float>(values.begin(), values.end());
 }
 
@@ -88,6 +99,8 @@ result<std::vector<std::int64_t>> attribute_reader::integers(std::string_view na
   if (!index) return tl::make_unexpected(index.error());
   if (*index < 0) return std::vector<std::int64_t>{};
   const auto& values = node_.attribute(*index).ints();
+  if (auto ok = charge(static_cast<std::size_t>(values.size()) * sizeof(std::int64_t)); !ok)
+    return tl::make_unexpected(ok.error());
   return std::vector<std::int64_t>(values.begin(), values.end());
 }
 
@@ -99,6 +112,8 @@ result<std::vector<std::string>> attribute_reader::strings(std::string_view name
   for (int i = 0; i < values.size(); ++i)
     if (check_utf8(values[i]) != utf8_state::valid)
       return wrong(fmt::format("the attribute {}[{}] is not UTF-8", name, i));
+  if (auto ok = charge(static_cast<std::size_t>(values.size()) * sizeof(std::string)); !ok)
+    return tl::make_unexpected(ok.error());
   return std::vector<std::string>(values.begin(), values.end());
 }
 
@@ -131,6 +146,7 @@ result<std::optional<constant>> attribute_reader::read_tensor(std::string_view n
   const onnx::TensorProto& tensor = node_.attribute(*index).t();
   if (auto ok = check_tensor(tensor, fmt::format("{}: the attribute {}", where_, name), finite); !ok)
     return tl::make_unexpected(ok.error());
+  if (auto ok = charge(constant_bytes(tensor)); !ok) return tl::make_unexpected(ok.error());
   return std::optional<constant>{to_constant(tensor)};
 }
 

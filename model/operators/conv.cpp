@@ -264,6 +264,12 @@ result<built_node> build_conv(attribute_reader& node, node_inputs inputs) {
   if ((*weights)->size() / outputs > filter_cells_max)
     return node.wrong(fmt::format("its filters have more than {} elements", filter_cells_max));
   if ((*weights)->size() / outputs > row_work_max / *width) return node.wrong("it takes too many multiplications");
+  // The padded image and what is laid beside it for a panel of results.
+  if (auto ok = node.charge(
+          (padded(how->down) * padded(how->across) * how->channels + (*weights)->size() / outputs * (panel + 1)) *
+          sizeof(float));
+      !ok)
+    return tl::make_unexpected(ok.error());
   auto op = std::make_unique<convolution>(*how, static_cast<std::size_t>(*groups), outputs,
                                           std::get<std::vector<float>>((*weights)->data), std::move(*bias));
   return deliver(node, std::move(op), {&*from, 1}, plain(element::f32, std::move(dims)));

@@ -105,6 +105,8 @@ result<built_node> multiply(const attribute_reader& node, const operand& left, c
   if (!how) return tl::make_unexpected(how.error());
   const std::array both{left, right};
   if (is_affine(*how, left, right)) {
+    if (auto ok = node.charge(how->k * kernels::padded(how->n) * sizeof(float)); !ok)
+      return tl::make_unexpected(ok.error());
     const auto& weights = std::get<std::vector<float>>(right.fixed->data);
     auto op = std::make_unique<affine>(weights.data(), how->k, how->n, how->n, 1, std::vector<float>{},
                                        left.width() / how->k);
@@ -200,6 +202,8 @@ result<built_node> gemm_of(const attribute_reader& node, const operand& a, const
   const std::size_t column_step = how.transpose_b ? inputs : 1;
   std::unique_ptr<operation> op;
   if constexpr (std::is_same_v<T, float>) {
+    if (auto ok = node.charge(inputs * kernels::padded(outputs) * sizeof(float)); !ok)
+      return tl::make_unexpected(ok.error());
     op = std::make_unique<affine>(weights.data(), inputs, outputs, row_step, column_step, std::move(bias), 1);
   } else {
     typename gemm_step<T>::matrix matrix(k, n);

@@ -15,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "model/cells.hpp"
+#include "model/memory_budget.hpp"
 
 namespace onnx {
 class NodeProto;
@@ -81,7 +82,7 @@ struct built_node {
 class attribute_reader {
 public:
   /// `opset`: the version of the operator set that the node's domain has in this file.
-  attribute_reader(const onnx::NodeProto& node, std::int64_t opset);
+  attribute_reader(const onnx::NodeProto& node, std::int64_t opset, memory_budget& memory);
   /// "LinearClassifier (node 'x')"
   const std::string& where() const { return where_; }
   std::int64_t opset() const { return opset_; }
@@ -114,6 +115,9 @@ public:
   tl::unexpected<error> wrong(std::string_view what) const;
   /// errc::unsupported likewise.
   tl::unexpected<error> unsupported(std::string_view what) const;
+  /// What building the node is about to allocate. The lists of its attributes are charged when they are read, and every
+  /// node for its inputs and outputs (graph_builder); builders charge what may grow beyond these.
+  result<void> charge(std::size_t bytes) const { return memory_->charge(bytes, where_); }
 
 private:
   result<int> find(std::string_view name, int type);
@@ -122,6 +126,7 @@ private:
   const onnx::NodeProto& node_;
   std::string where_;
   std::int64_t opset_;
+  memory_budget* memory_;
   std::vector<bool> read_;
 };
 

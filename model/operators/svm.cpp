@@ -82,6 +82,12 @@ result<svm_kernel_setup> read_svm_kernel(attribute_reader& node, bool always_lin
   return setup;
 }
 
+std::size_t decision_bytes(const svm_kernel_setup& setup, std::size_t vector_cells, std::size_t width,
+                           std::size_t decisions) {
+  if (setup.kernel == svm_kernel::linear) return decisions * width * sizeof(double);
+  return (vector_cells + kernels::vector_block * width) * sizeof(float);
+}
+
 std::unique_ptr<svm_decisions> one_decision(svm_kernel_setup setup, const std::vector<float>& vectors,
                                             std::size_t width, const std::vector<float>& weights, float rho) {
   if (setup.kernel != svm_kernel::linear)

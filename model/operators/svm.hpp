@@ -24,6 +24,9 @@ public:
   virtual void run(const cells_in& x, std::size_t first, std::size_t rows, double* out) const = 0;
 };
 
+/// What the decisions below take: the vectors in blocks, or a linear map for each of `decisions`.
+std::size_t decision_bytes(const svm_kernel_setup& setup, std::size_t vector_cells, std::size_t width,
+                           std::size_t decisions);
 /// One number: the weighted kernels of all support vectors and `rho`.
 std::unique_ptr<svm_decisions> one_decision(svm_kernel_setup setup, const std::vector<float>& vectors,
                                             std::size_t width, const std::vector<float>& weights, float rho);

@@ -223,6 +223,8 @@ result<std::unique_ptr<svm_decisions>> make_votes(const attribute_reader& node, 
     return node.wrong(fmt::format("rho has {} entries for {} pairs of classes", lists.rho.size(), setup.pairs()));
   if (setup.classes == 2 && setup.slopes.empty() && setup.post == post_transform::probit)
     return node.unsupported("post_transform PROBIT of two classes without probabilities is not defined");
+  if (auto ok = node.charge(decision_bytes(kernel, lists.vectors.size(), width, lists.rho.size())); !ok)
+    return tl::make_unexpected(ok.error());
   return pair_decisions(kernel, lists.vectors, width, std::move(*starts), lists.weights, lists.rho);
 }
 

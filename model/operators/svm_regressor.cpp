@@ -63,6 +63,8 @@ result<built_node> build_svm_regressor(attribute_reader& node, node_inputs input
   if (*count > 0 && (vectors->size() / expected != width || vectors->size() % expected != 0))
     return node.wrong(fmt::format("support_vectors has {} entries, expected {} vectors x {} inputs", vectors->size(),
                                   expected, width));
+  if (auto ok = node.charge(decision_bytes(*setup, vectors->size(), width, 1)); !ok)
+    return tl::make_unexpected(ok.error());
   built_node built;
   auto decisions = *count > 0 ? one_decision(*setup, *vectors, width, *weights, rho->front())
                               : linear_decisions(*weights, width, rho->front());

@@ -238,6 +238,8 @@ result<built_node> deliver(const attribute_reader& node, std::unique_ptr<operati
     built.op = std::move(op);
     built.outputs.push_back(std::move(output));
   } else {
+    const std::size_t cell = output.type == element::text ? sizeof(std::string) : cell_bytes(output.type);
+    if (auto ok = node.charge(output.width() * cell); !ok) return tl::make_unexpected(ok.error());
     built.fixed = run_once(*op, from, output);
   }
   return built;

@@ -77,6 +77,9 @@ private:
     const std::size_t count = given_.node_ids.size();
     if (count > forest_nodes_max)
       return node_.wrong(fmt::format("it has {} nodes, at most {} are allowed", count, forest_nodes_max));
+    const auto columns = static_cast<std::size_t>(std::count_if(
+        given_.modes.begin(), given_.modes.end(), [](auto& mode) { return split_of(mode) == split::equals; }));
+    if (auto ok = node_.charge(count * forest_node_bytes + columns * forest_column_bytes); !ok) return ok;
     tree_of_.resize(count);
     for (std::size_t i = 0; i < count; ++i)
       tree_of_[i] = trees_.emplace(given_.tree_ids[i], static_cast<std::uint32_t>(trees_.size())).first->second;

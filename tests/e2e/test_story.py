@@ -120,6 +120,13 @@ def score__bad_row__is_reported_and_the_rest_scored(test):
     require(len(done.out.splitlines()) == 2, f"two good rows of four: {done}")
 
 
+def score__line_longer_than_a_row_may_be__is_rejected_and_the_rest_scored(test):
+    done = test.run("score", "--model", test.models.games_v1, "--features", ",".join(FEATURES),
+                    stdin=f'{ROW}\n{"x" * 5_000_000}\n{ROW}\n')
+    require(len(done.out.splitlines()) == 2, f"two good rows of three: {done.out[:300]}")
+    require("line 2: ROW_TOO_LARGE: the row has 5000000 bytes" in done.err, f"{done.err[:300]}")
+
+
 def score__csv__rows_before_a_broken_record_come_out(test):
     head = ",".join(FEATURES) + ",seen"
     good = ",".join("01010101" + "01") + ",True"

@@ -106,6 +106,21 @@ BOOST_AUTO_TEST_CASE(compile__convolution_activation_largest_of_windows__one_ste
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(compile__chain_of_100_biases__64_are_taken_in_and_none_is_lost) {
+  auto model = with_matrix();
+  add(model, "MatMul", {"X", "W"}, "v0");
+  for (int i = 0; i < 100; ++i)
+    add(model, "Add", {"v" + std::to_string(i), "b"}, i == 99 ? "Y" : "v" + std::to_string(i + 1));
+  BOOST_TEST(steps_of(model).size() == 1u + 36u);
+  const auto loaded = load(model);
+  auto scratch = loaded->graph->make_scratch();
+  const double row[] = {1, 1};
+  loaded->graph->load(row, nullptr, 1, scratch);
+  loaded->graph->run(1, scratch);
+  BOOST_TEST(loaded->graph->numbers(scratch, 0)[0] == 1004.0F);
+  BOOST_TEST(loaded->graph->numbers(scratch, 0)[1] == -1994.0F);
+}
+
 BOOST_AUTO_TEST_CASE(compile__products_with_a_bend_between__two_steps) {
   auto model = with_matrix();
   add(model, "MatMul", {"X", "W"}, "A");

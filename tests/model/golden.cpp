@@ -7,11 +7,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
 #include "model/json_text.hpp"
 #include "model/scoring.hpp"
+#include "tests/model/files.hpp"
 
 namespace bdata = boost::unit_test::data;
 using namespace troupe::model;
@@ -34,12 +33,6 @@ const std::vector<std::string> models{
     "integers",
 };
 
-std::string read(const std::string& name) {
-  std::ifstream in(TROUPE_SOURCE_DIR "/tests/model/golden/" + name, std::ios::binary);
-  BOOST_REQUIRE_MESSAGE(in.good(), name);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 double number(std::string_view text) {
   double value = std::nan("");
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -58,7 +51,7 @@ struct golden_file {
 
 golden_file read_golden(const std::string& name) {
   golden_file out;
-  const std::string text = read(name + ".jsonl");
+  const std::string text = testing::read_golden_file(name + ".jsonl");
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t newline = text.find('\n', at);
     const std::string_view line = std::string_view{text}.substr(at, newline - at);
@@ -88,7 +81,7 @@ scoring_options all_numbers(const loaded_model& model) {
 BOOST_AUTO_TEST_SUITE(golden)
 
 BOOST_DATA_TEST_CASE(score__model_of_scikit_learn__within_a_millionth, bdata::make(models)) {
-  const std::string file = read(sample + ".onnx");
+  const std::string file = testing::read_golden_file(sample + ".onnx");
   const auto model = load_onnx(file);
   BOOST_REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().message));
   BOOST_TEST((*model)->features.size() == 4u);
@@ -122,7 +115,7 @@ BOOST_DATA_TEST_CASE(score__model_of_scikit_learn__within_a_millionth, bdata::ma
 BOOST_AUTO_TEST_CASE(games__two_versions__predict_differently) {
   std::vector<std::string> predictions;
   for (const char* name : {"games.onnx", "games_v2.onnx"}) {
-    const auto model = load_onnx(read("../../../examples/" + std::string{name}));
+    const auto model = load_onnx(testing::read_file("examples/" + std::string{name}));
     BOOST_REQUIRE(model.has_value());
     const auto plan = scoring_plan::make(*model, {});
     BOOST_REQUIRE(plan.has_value());

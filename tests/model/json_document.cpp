@@ -65,11 +65,13 @@ BOOST_AUTO_TEST_CASE(parse_json__broken__refused) {
 
 BOOST_AUTO_TEST_CASE(parse_json__bounds__kept) {
   check_refused(parse_json(std::string(1'000'000, '['), {}), "nested too deeply");
-  document_limits limits;
-  limits.values_max = 10;
-  check_refused(parse_json("[[],[],[],[],[],[],[],[],[],[],[]]", limits), "too many values");
-  limits.numbers_max = 3;
-  check_refused(parse_json("[1,2,3,4]", limits), "too many numbers");
+  for (const std::string& file : {"[[],[],[],[],[],[],[],[],[],[],[]]"s, "[1,2,3,4" + std::string(200, ',') + "]",
+                                  "{\"a\":\"" + std::string(2000, 'b') + "\"}"}) {
+    memory_budget memory{file[1] == '1' ? 48u : 2000u};
+    document_limits limits;
+    limits.memory = &memory;
+    check_refused(parse_json(file, limits), "of the JSON: one more value would take 1 MiB of memory where 0 of the 0");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(parse_ubjson__values__kept) {

@@ -65,4 +65,22 @@ BOOST_AUTO_TEST_CASE(append_json_string__control_characters__escaped) {
   BOOST_TEST(out == "\"a\\\"b\\\\c\\u000a\xC3\xA9\"");
 }
 
+// Bytes of a character that is cut off or overlong are no UTF-8; a good one right behind them is shown.
+BOOST_AUTO_TEST_CASE(printable__texts_of_strangers__no_controls_and_no_broken_bytes) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"", ""},
+      {"a b~", "a b~"},
+      {"gr\xC3\xBCn \xE2\x82\xAC \xF0\x9F\x98\x80", "gr\xC3\xBCn \xE2\x82\xAC \xF0\x9F\x98\x80"},
+      {"\t\r\n\x1B[31m\x7F", R"(\x09\x0d\x0a\x1b[31m\x7f)"},
+      {std::string{'a', '\0', 'b'}, R"(a\x00b)"},
+      {"\xC2\x80\xC2\x9F\xC2\xA0", "\\xc2\\x80\\xc2\\x9f\xC2\xA0"},
+      {"\xE2\x80\x8E\xE2\x80\xA8\xE2\x80\xAE\xE2\x81\xA9", R"(\xe2\x80\x8e\xe2\x80\xa8\xe2\x80\xae\xe2\x81\xa9)"},
+      {"\xE2\x82", R"(\xe2\x82)"},
+      {"\xE2\x82x", R"(\xe2\x82x)"},
+      {"\xC0\x80\xFF", R"(\xc0\x80\xff)"},
+      {"\xE2\xC3\xBC", "\\xe2\xC3\xBC"},
+  };
+  for (const auto& [text, shown] : cases) BOOST_TEST(printable(text) == shown);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 
 using namespace troupe::model;
 using troupe::model::kernels::curve;
+using troupe::model::kernels::similarity;
+using troupe::model::kernels::vector_block;
 
 namespace {
 
@@ -277,6 +279,78 @@ BOOST_AUTO_TEST_CASE(apply__odd_numbers__as_the_standard_library) {
     on->apply(curve::relu, 0, x.data(), y.data(), x.size());
     BOOST_TEST(std::isnan(y[0]));
     BOOST_TEST(y[2] == 0.0F);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(compare__each_similarity__as_loops_in_double) {
+  constexpr std::size_t blocks = 2, rows = 3, count = blocks * vector_block;
+  for (const auto* on : tables())
+    for (const std::size_t width : {std::size_t{1}, std::size_t{5}, std::size_t{30}})
+      for (const auto how :
+           {similarity::line, similarity::square, similarity::cube, similarity::sigmoid, similarity::rbf}) {
+        const auto x = random_numbers(rows * (width + 2), 1, 5);
+        const auto vectors = random_numbers(count * width, 1, 6);
+        std::vector<float> to(rows * count);
+        on->compare({how, 0.3F, 0.1F, x.data(), width + 2, rows, width, vectors.data(), blocks, to.data()});
+        double worst = 0;
+        for (std::size_t row = 0; row < rows; ++row)
+          for (std::size_t i = 0; i < count; ++i) {
+            double product = 0, distance = 0;
+            for (std::size_t f = 0; f < width; ++f) {
+              const auto a = static_cast<double>(x[row * (width + 2) + f]);
+              const auto b =
+                  static_cast<double>(vectors[(i / vector_block * width + f) * vector_block + i % vector_block]);
+              product += a * b;
+              distance += (a - b) * (a - b);
+            }
+            const double line = static_cast<double>(0.3F) * product + static_cast<double>(0.1F);
+            double right = line;
+            if (how == similarity::square) right = line * line;
+            if (how == similarity::cube) right = line * line * line;
+            if (how == similarity::sigmoid) right = std::tanh(line);
+            if (how == similarity::rbf) right = std::exp(static_cast<double>(-0.3F) * distance);
+            worst = std::max(worst, std::abs(static_cast<double>(to[row * count + i]) - right));
+          }
+        BOOST_TEST(worst < 1e-5);
+      }
+}
+
+BOOST_AUTO_TEST_CASE(compare__rbf_of_any_distance__to_the_last_bits_and_nan_stays) {
+  for (const auto* on : tables()) {
+    // One feature; support vectors at 0, so that the distance is the square of the row.
+    const std::vector<float> vectors(vector_block, 0.0F);
+    std::vector<float> x{0, 1e-20F, 1e19F, 1e30F, -infinity, std::nanf("")};
+    for (int i = 0; i < 9'000; ++i) x.push_back(static_cast<float>(i) * 1e-3F);
+    std::vector<float> to(x.size() * vector_block);
+    on->compare({similarity::rbf, 1, 0, x.data(), 1, x.size(), 1, vectors.data(), 1, to.data()});
+    BOOST_TEST(to[0] == 1.0F);
+    BOOST_TEST(to[vector_block] == 1.0F);
+    for (const std::size_t far : {2u, 3u, 4u}) BOOST_TEST(to[far * vector_block] < 2e-38F);
+    BOOST_TEST(std::isnan(to[5 * vector_block]));
+    double worst = 0;
+    for (std::size_t i = 6; i < x.size(); ++i) {
+      const double right = std::exp(-static_cast<double>(x[i] * x[i]));
+      worst = std::max(worst, std::abs(static_cast<double>(to[i * vector_block + 7]) - right) / right);
+    }
+    BOOST_TEST(worst < 2.4e-7);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(weigh__parts_of_any_size__sums_of_each_list) {
+  const std::size_t starts[] = {0, 0, 1, 8, 40, 77};
+  const auto numbers = random_numbers(77, 1, 8);
+  const auto of_lists = random_numbers(2 * 77, 1, 9);
+  const std::vector<double> weights(of_lists.begin(), of_lists.end());
+  for (const auto* on : tables()) {
+    std::vector<double> to(5 * 2, 77);
+    on->weigh({numbers.data(), weights.data(), 77, 2, starts, 5, to.data()});
+    for (std::size_t part = 0; part < 5; ++part)
+      for (std::size_t list = 0; list < 2; ++list) {
+        double right = 0;
+        for (std::size_t i = starts[part]; i < starts[part + 1]; ++i)
+          right += static_cast<double>(numbers[i]) * weights[list * 77 + i];
+        BOOST_TEST(std::abs(to[part * 2 + list] - right) < 1e-12);
+      }
   }
 }
 

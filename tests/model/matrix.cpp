@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 
@@ -23,6 +22,7 @@
 #include "model/json_text.hpp"
 #include "model/operators/operator.hpp"
 #include "model/scoring.hpp"
+#include "tests/model/files.hpp"
 
 namespace bdata = boost::unit_test::data;
 using namespace troupe::model;
@@ -32,12 +32,6 @@ namespace {
 const std::string folder = TROUPE_SOURCE_DIR "/tests/model/golden/matrix/";
 const std::string page = TROUPE_SOURCE_DIR "/docs/models.md";
 constexpr std::string_view table_begin = "<!-- matrix -->\n", table_end = "<!-- /matrix -->\n";
-
-std::string read(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  BOOST_REQUIRE_MESSAGE(in.good(), path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 double number(std::string_view text) {
   double value = std::nan("");
@@ -220,7 +214,7 @@ std::vector<std::string> operators_in(const std::string& name) {
   std::vector<std::string> found;
   if (!path.ends_with(".onnx")) return found;
   onnx::ModelProto model;
-  BOOST_REQUIRE(model.ParseFromString(read(path)));
+  BOOST_REQUIRE(model.ParseFromString(testing::read_file(path)));
   for (const auto& node : model.graph().node())
     if (std::find(found.begin(), found.end(), node.op_type()) == found.end()) found.push_back(node.op_type());
   return found;
@@ -252,14 +246,14 @@ std::string table_of_run() {
 }
 
 std::string table_of_page() {
-  const std::string text = read(page);
+  const std::string text = testing::read_file(page);
   const std::size_t begin = text.find(table_begin), end = text.find(table_end);
   BOOST_REQUIRE_MESSAGE(begin < end && end < text.size(), "docs/models.md has no place for the table");
   return text.substr(begin + table_begin.size(), end - begin - table_begin.size());
 }
 
 void write_table() {
-  std::string text = read(page);
+  std::string text = testing::read_file(page);
   const std::size_t begin = text.find(table_begin) + table_begin.size();
   text.replace(begin, text.find(table_end) - begin, table_of_run());
   std::ofstream(page, std::ios::binary) << text;
@@ -270,9 +264,9 @@ void write_table() {
 BOOST_AUTO_TEST_SUITE(matrix)
 
 BOOST_DATA_TEST_CASE(score__model_of_the_matrix__as_onnxruntime_and_the_library, bdata::make(names())) {
-  const auto model = load_model(read(model_path(sample)));
+  const auto model = load_model(testing::read_file(model_path(sample)));
   BOOST_REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().message));
-  const std::string text = read(folder + sample + ".jsonl");
+  const std::string text = testing::read_file(folder + sample + ".jsonl");
   const row_set rows = read_rows(text);
   BOOST_TEST(rows.rows.size() >= 500u);
   outcomes[sample] = score(**model, rows);

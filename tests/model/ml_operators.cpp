@@ -328,43 +328,6 @@ BOOST_AUTO_TEST_CASE(image_row__through_a_whole_model) {
              R"({"id":"img","pred":63003.5})");
 }
 
-BOOST_AUTO_TEST_CASE(svm_exp__is_exact_to_two_units) {
-  for (const svm_code code : {svm_code::any, svm_code::best}) {
-    std::vector<float> x;
-    for (int i = 0; i < 20'000; ++i) x.push_back(-static_cast<float>(i) * 86.9f / 20'000);
-    for (const float more : {0.f, -0.f, 1.f, 87.f, -1e-30f, -.34657359f}) x.push_back(more);
-    std::vector<float> got = x;
-    svm_exp(got, code);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double expected = std::exp(static_cast<double>(x[i]));
-      BOOST_TEST(std::abs(static_cast<double>(got[i]) - expected) <= 1.3e-7 * expected, x[i] << ": " << got[i]);
-    }
-    std::vector<float> odd{-1e30f, -INFINITY, std::nanf("")};
-    svm_exp(odd, code);
-    BOOST_TEST(odd[0] < 1e-37f);
-    BOOST_TEST(odd[1] < 1e-37f);
-    BOOST_TEST(std::isnan(odd[2]));
-  }
-}
-
-BOOST_AUTO_TEST_CASE(svm_tanh__is_exact_to_few_units) {
-  for (const svm_code code : {svm_code::any, svm_code::best}) {
-    std::vector<float> x{0.f, 1e-30f, 1e-6f, .29999f, .3f, 9.f, 100.f, 1e30f, INFINITY};
-    for (int i = 0; i < 20'000; ++i) x.push_back(static_cast<float>(i) * 1e-3f);
-    for (std::size_t i = 0, count = x.size(); i < count; ++i) x.push_back(-x[i]);
-    std::vector<float> got = x;
-    svm_tanh(got, code);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double expected = std::tanh(static_cast<double>(x[i]));
-      BOOST_TEST(std::abs(static_cast<double>(got[i]) - expected) <= 4e-7 * std::abs(expected), x[i] << ": " << got[i]);
-      BOOST_TEST(std::abs(got[i]) <= 1.f);
-    }
-    std::vector<float> odd{std::nanf("")};
-    svm_tanh(odd, code);
-    BOOST_TEST(std::isnan(odd[0]));
-  }
-}
-
 BOOST_AUTO_TEST_CASE(kernel_machine__each_code__same_sums) {
   std::mt19937 random{3};
   std::normal_distribution<float> normal;
@@ -382,7 +345,7 @@ BOOST_AUTO_TEST_CASE(kernel_machine__each_code__same_sums) {
       const cells_in x{reinterpret_cast<const std::byte*>(rows.data()), element::f32, kernel_machine::rows_at_once,
                        width, width};
       std::vector<double> any(kernel_machine::rows_at_once * 6), best(any.size());
-      kernel_machine{setup, vectors, width, {0, 0, 40, 77}, weights, svm_code::any}.sums(x, 0, 16, any.data());
+      kernel_machine{setup, vectors, width, {0, 0, 40, 77}, weights, kernels::generic()}.sums(x, 0, 16, any.data());
       const kernel_machine machine{setup, vectors, width, {0, 0, 40, 77}, weights};
       machine.sums(x, 0, 9, best.data());
       machine.sums(x, 9, 7, best.data() + 9 * 6);

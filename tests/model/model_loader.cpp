@@ -3,22 +3,15 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 #include "model/evaluator.hpp"
 #include "model/loaded_model.hpp"
+#include "tests/model/files.hpp"
 
 using namespace troupe::model;
 
 namespace {
-
-std::string read(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  BOOST_REQUIRE_MESSAGE(in.good(), path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::filesystem::path golden(const std::string& name) { return TROUPE_SOURCE_DIR "/tests/model/golden/" + name; }
 
@@ -94,10 +87,10 @@ void score_if_loaded(const std::string& file) {
 BOOST_AUTO_TEST_SUITE(model_loader)
 
 BOOST_AUTO_TEST_CASE(load_model__every_format__taken_for_what_it_is) {
-  BOOST_TEST((*load_model(read(golden("trees_forest.onnx"))))->graph->steps().size() >= 1u);
-  BOOST_TEST((*load_model(read(golden("trees_binary.json"))))->name_in_file == "XGBoost gbtree");
-  BOOST_TEST((*load_model(read(golden("trees_dart.ubj"))))->name_in_file == "XGBoost dart");
-  BOOST_TEST((*load_model(read(golden("trees_binary.txt"))))->name_in_file == "LightGBM");
+  BOOST_TEST((*load_model(testing::read_file(golden("trees_forest.onnx"))))->graph->steps().size() >= 1u);
+  BOOST_TEST((*load_model(testing::read_file(golden("trees_binary.json"))))->name_in_file == "XGBoost gbtree");
+  BOOST_TEST((*load_model(testing::read_file(golden("trees_dart.ubj"))))->name_in_file == "XGBoost dart");
+  BOOST_TEST((*load_model(testing::read_file(golden("trees_binary.txt"))))->name_in_file == "LightGBM");
 }
 
 BOOST_AUTO_TEST_CASE(load_model__other_formats__refused_with_advice) {
@@ -153,7 +146,8 @@ BOOST_AUTO_TEST_CASE(xgboost__no_tree__refused_by_array_and_index) {
 
 BOOST_AUTO_TEST_CASE(xgboost__parameters__checked) {
   check_refused(changed(stump, "reg:squarederror", "reg:other"), "objective 'reg:other' is not supported");
-  check_refused(changed(stump, R"("name":"gbtree")", R"("name":"other")"), "booster 'other' is not supported");
+  check_refused(changed(stump, R"("name":"gbtree")", R"("name":"other")"),
+                "booster 'other' of gradient_booster is not supported");
   check_refused(changed(stump, R"("num_feature":"2")", R"("num_feature":"0")"), "num_feature");
   check_refused(changed(stump, R"("num_feature":"2")", R"("num_feature":"1e9")"), "num_feature");
   check_refused(changed(stump, R"("0E0")", R"("[1,2]")"), "base_score");
@@ -190,14 +184,14 @@ BOOST_AUTO_TEST_CASE(lightgbm__broken__refused_by_tree_and_index) {
 
 BOOST_AUTO_TEST_CASE(load_model__every_native_file_cut_at_64_places__refused) {
   for (const auto& path : native_files()) {
-    const std::string file = read(path);
+    const std::string file = testing::read_file(path);
     for (std::size_t i = 0; i < 64; ++i) score_if_loaded(file.substr(0, file.size() * i / 64));
   }
 }
 
 BOOST_AUTO_TEST_CASE(load_model__every_native_file_with_flipped_bits__no_harm) {
   for (const auto& path : native_files()) {
-    const std::string file = read(path);
+    const std::string file = testing::read_file(path);
     std::mt19937 random{static_cast<unsigned>(file.size())};
     for (int i = 0; i < 200; ++i) {
       std::string other = file;

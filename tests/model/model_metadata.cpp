@@ -73,12 +73,87 @@ BOOST_AUTO_TEST_CASE(features__wrong_metadata__refused_by_key) {
   check_contains(refusal(unnamed(), "troupe.signature", "[1]"), "troupe.signature can't be read");
   check_contains(refusal(unnamed(), "troupe.signature", R"({"features":[{"name":"a"},{"nom":"b"},{"name":"c"}]})"),
                  "features[1] has no name");
-  check_contains(refusal(unnamed(), "troupe.signature", R"({"features":["a","b","c"]})"), "features[0] has no name");
+  check_contains(refusal(unnamed(), "troupe.signature", R"({"features":["a","b","c"]})"),
+                 "features[0] is '\"a\"', expected an object");
   onnx::ModelProto twice = regressor();
   add_metadata(twice, "troupe.signature", "{}");
   const auto loaded = load_onnx(twice.SerializeAsString());
   BOOST_REQUIRE(!loaded.has_value());
   check_contains(loaded.error().message, "twice");
+}
+
+// Each member with what it can't be. Before, some of these were read as if the member were not there.
+BOOST_AUTO_TEST_CASE(signature__member_of_a_wrong_type__refused_with_path_and_both) {
+  const std::string types = "one of number, double, integer, boolean, string";
+  const std::string shape = "a list of positive integers, 1000000 cells at most";
+  const std::string missing = "returnInvalid, asIs, or asValue with a missingValueReplacement";
+  const std::string invalid = "returnInvalid, asIs, asMissing, or asValue with an invalidValueReplacement";
+  const std::string range = "[smallest, largest], two numbers";
+  const struct {
+    std::string member, value, expected;
+  } cases[] = {
+      {"name", "7", "a string"},
+      {"name", "[\"a\"]", "a string"},
+      {"name", "null", "a string"},
+      {"type", "3", types},
+      {"type", "\"text\"", types},
+      {"type", "[\"number\"]", types},
+      {"shape", "8", shape},
+      {"shape", "\"8\"", shape},
+      {"shape", "{\"rows\":8}", shape},
+      {"shape", "[8,0]", shape},
+      {"shape", "[2.5]", shape},
+      {"shape", "[\"8\"]", shape},
+      {"shape", "[1000,1001]", shape},
+      {"required", "\"no\"", "true or false"},
+      {"required", "0", "true or false"},
+      {"required", "null", "true or false"},
+      {"missingValueTreatment", "1", missing},
+      {"missingValueTreatment", "true", missing},
+      {"missingValueTreatment", "\"drop\"", missing},
+      {"missingValueTreatment", "\"asMean\"", missing}, // without a replacement
+      {"missingValueReplacement", "[0]", "a number or a string"},
+      {"missingValueReplacement", "true", "a number or a string"},
+      {"invalidValueTreatment", "{}", invalid},
+      {"invalidValueTreatment", "\"asMode\"", invalid},
+      {"invalidValueTreatment", "\"asValue\"", invalid},
+      {"invalidValueReplacement", "null", "a number or a string"}, // though nothing asks for it
+      {"categories", "\"oslo\"", "a list of strings"},
+      {"categories", "{\"oslo\":1}", "a list of strings"},
+      {"range", "\"18 to 80\"", range},
+      {"range", "{\"low\":1}", range},
+      {"range", "[]", range},
+      {"range", "[1]", range},
+      {"range", "[1,2,3]", range},
+      {"range", "[\"1\",\"2\"]", range},
+      {"range", "[1,null]", range},
+      {"range", "[2,1]", range},
+  };
+  for (const auto& [member, value, expected] : cases) {
+    const std::string name = member == "name" ? "" : R"("name":"b",)";
+    const std::string feature = "{" + name + "\"" + member + "\":" + value + "}";
+    check_contains(
+        refusal(unnamed(), "troupe.signature", R"({"features":[{"name":"a"},)" + feature + R"(,{"name":"c"}]})"),
+        "the metadata troupe.signature: features[1]." + member + " is '" + value + "', expected " + expected);
+  }
+  check_contains(refusal(unnamed(), "troupe.signature", R"({"features":[{"name":"a","categories":["x",2]}]})"),
+                 "features[0].categories[1] is '2', expected a string");
+  for (const char* features : {R"({"a":{}})", "3", "\"a,b,c\"", "null"})
+    check_contains(refusal(unnamed(), "troupe.signature", std::string{"{\"features\":"} + features + "}"),
+                   std::string{"features is '"} + features + "', expected a list of objects");
+  for (const char* positive : {"[1]", "{}", "true", "null"})
+    check_contains(refusal(classifier({1, 2}, {0}, {3, 7}, "LOGISTIC"), "troupe.signature",
+                           std::string{"{\"positive_class\":"} + positive + "}"),
+                   std::string{"positive_class is '"} + positive + "', expected a class: a string or a number");
+}
+
+BOOST_AUTO_TEST_CASE(golden__member_of_a_wrong_type__refused_with_path_and_both) {
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":{"a":1},"expected":[]})"),
+                 "rows is '{\"a\":1}', expected a list of objects");
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{}],"expected":16})"),
+                 "expected is '16', expected a list of results");
+  check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{},{}],"expected":[[16],[[1]]]})"),
+                 "expected[1] is '[1]', expected a number, or a list of numbers");
 }
 
 BOOST_AUTO_TEST_CASE(positive_class__named__chosen) {
@@ -120,7 +195,7 @@ BOOST_AUTO_TEST_CASE(golden__malformed__refused) {
   check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[1],"expected":[[1]]})"),
                  "row 0: the row is JSON, but not an object");
   check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[["x"]]})"),
-                 "not a number");
+                 "expected[0] is '\"x\"', expected a number, or a list of numbers");
   check_contains(refusal(regressor(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[[1,2]]})"),
                  "expects 2 values");
   check_contains(refusal(unnamed(), "troupe.golden", R"({"rows":[{"a":1,"b":1,"c":1}],"expected":[[16]]})"),

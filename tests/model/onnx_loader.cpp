@@ -2,15 +2,14 @@
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <random>
 
 #include "model/evaluator.hpp"
 #include "model/loaded_model.hpp"
 #include "model/scoring.hpp"
+#include "tests/model/files.hpp"
 #include "tests/model/onnx_maker.hpp"
 
 using namespace troupe;
@@ -61,11 +60,6 @@ std::vector<std::filesystem::path> example_files() {
   return files;
 }
 
-std::string read(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 // Whatever loads must also score without harm.
 void score_if_loaded(const std::string& file) {
   const auto loaded = load(file);
@@ -95,7 +89,7 @@ void score_if_loaded(const std::string& file) {
 BOOST_AUTO_TEST_SUITE(onnx_loader)
 
 BOOST_AUTO_TEST_CASE(load_onnx__games__is_a_binary_classifier_with_names) {
-  const auto loaded = load(read(TROUPE_SOURCE_DIR "/examples/games.onnx"));
+  const auto loaded = load(read_file("examples/games.onnx"));
   BOOST_REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().message));
   const loaded_model& games = **loaded;
   BOOST_TEST((games.what == task::binary_classifier));
@@ -378,14 +372,14 @@ BOOST_AUTO_TEST_CASE(load_onnx__initializer_listed_as_input__is_no_feature) {
 
 BOOST_AUTO_TEST_CASE(load_onnx__every_file_cut_at_64_places__no_harm) {
   for (const auto& path : example_files()) {
-    const std::string file = read(path);
+    const std::string file = read_file(path);
     for (std::size_t i = 0; i < 64; ++i) score_if_loaded(file.substr(0, file.size() * i / 64));
   }
 }
 
 BOOST_AUTO_TEST_CASE(load_onnx__every_file_with_flipped_bits__no_harm) {
   for (const auto& path : example_files()) {
-    const std::string file = read(path);
+    const std::string file = read_file(path);
     std::mt19937 random{static_cast<unsigned>(file.size())};
     for (int i = 0; i < 500; ++i) {
       std::string other = file;

@@ -6,12 +6,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "tests/model/files.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size); // tests/fuzz/rows.cpp
 
@@ -23,10 +23,7 @@ std::vector<std::string> corpus() {
     files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   std::vector<std::string> rows;
-  for (const auto& file : files) {
-    std::ifstream in(file, std::ios::binary);
-    rows.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
+  for (const auto& file : files) rows.push_back(troupe::model::testing::read_file(file));
   return rows;
 }
 

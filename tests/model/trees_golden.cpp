@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
 #include "model/json_text.hpp"
 #include "model/scoring.hpp"
+#include "tests/model/files.hpp"
 
 namespace bdata = boost::unit_test::data;
 using namespace troupe::model;
@@ -40,12 +39,6 @@ const std::vector<std::string> models{
     "trees_zero.txt",
 };
 
-std::string read(const std::string& name) {
-  std::ifstream in(TROUPE_SOURCE_DIR "/tests/model/golden/" + name, std::ios::binary);
-  BOOST_REQUIRE_MESSAGE(in.good(), name);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 double number(std::string_view text) {
   double value = std::nan("");
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -63,7 +56,7 @@ struct golden_rows {
 
 golden_rows read_rows(const std::string& name) {
   golden_rows out;
-  const std::string text = read(name + ".jsonl");
+  const std::string text = testing::read_golden_file(name + ".jsonl");
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t newline = text.find('\n', at);
     const std::string_view line = std::string_view{text}.substr(at, newline - at);
@@ -118,7 +111,7 @@ void check(const std::shared_ptr<const scoring_plan>& plan, const golden_rows& g
 BOOST_AUTO_TEST_SUITE(trees_golden)
 
 BOOST_DATA_TEST_CASE(score__trees_of_every_format__as_their_library, bdata::make(models)) {
-  const auto model = load_model(read(sample));
+  const auto model = load_model(testing::read_golden_file(sample));
   BOOST_REQUIRE_MESSAGE(model.has_value(), (model ? "" : model.error().message));
   BOOST_TEST((*model)->feature_names() == (std::vector<std::string>{"a", "b", "c", "d"}),
              boost::test_tools::per_element());
