@@ -9,6 +9,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "actors/tls_sessions.hpp"
+#include "base/assert.hpp"
+
 namespace troupe {
 namespace {
 
@@ -49,6 +52,7 @@ result<void> check_chain(SSL_CTX* context, const tls_files& files, int purpose, 
 } // namespace
 
 result<void> check_tls_files(const tls_files& files) {
+  TROUPE_ASSERT(tls_sessions_are_apart());
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context{SSL_CTX_new(TLS_method()), SSL_CTX_free};
   SSL_CTX_set_default_passwd_cb(context.get(), give_passphrase);
   SSL_CTX_set_default_passwd_cb_userdata(context.get(), const_cast<std::string*>(&files.passphrase));

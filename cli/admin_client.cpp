@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <mutex>
+#include <utility>
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/openssl/manager.hpp>
 #include <caf/scoped_actor.hpp>
@@ -152,25 +155,39 @@ result<std::unique_ptr<admin_client>> admin_client::connect(const cluster_option
   return std::unique_ptr<admin_client>(new admin_client(std::move(own)));
 }
 
+namespace {
+
+/// CAF fails no request to a node that has gone, so the connection is watched as well.
+void ask_once(caf::event_based_actor* self, const door_actor& door, const admin_request& request,
+              std::chrono::milliseconds limit, const std::shared_ptr<std::promise<result<std::string>>>& answer) {
+  auto told = std::make_shared<bool>(false);
+  auto tell = [=](result<std::string> what) {
+    if (!std::exchange(*told, true)) answer->set_value(std::move(what));
+    self->quit();
+  };
+  auto unknown = [](const std::string& why) {
+    return fail(errc::timeout, why + "; whether it was done is unknown, look with troupe status");
+  };
+  self->set_down_handler([=](const caf::down_msg&) { tell(unknown("the connection to the node is lost")); });
+  self->monitor(door);
+  self->request(door, limit, request)
+      .then(
+          [=](admin_reply& reply) {
+            tell(reply.ok ? result<std::string>(std::move(reply.body)) : fail(errc::invalid, std::move(reply.body)));
+          },
+          [=](caf::error& why) {
+            tell(unknown(fmt::format("the node does not answer ({})", self->system().render(why))));
+          });
+}
+
+} // namespace
+
 result<std::string> admin_client::ask(const std::string& verb, const std::string& body, std::chrono::milliseconds limit,
                                       std::vector<char> blob) {
-  caf::scoped_actor self{impl_->system};
-  result<std::string> answer;
-  self->request(impl_->door, limit, admin_request{verb, body, std::move(blob)})
-      .receive(
-          [&](admin_reply& reply) {
-            if (reply.ok)
-              answer = std::move(reply.body);
-            else
-              answer = fail(errc::invalid, std::move(reply.body));
-          },
-          [&](const caf::error& why) {
-            answer = fail(
-                errc::timeout,
-                fmt::format("the node does not answer ({}); whether it was done is unknown, look with troupe status",
-                            impl_->system.render(why)));
-          });
-  return answer;
+  auto answer = std::make_shared<std::promise<result<std::string>>>();
+  auto given = answer->get_future();
+  impl_->system.spawn(ask_once, impl_->door, admin_request{verb, body, std::move(blob)}, limit, answer);
+  return given.get();
 }
 
 } // namespace troupe::cli

@@ -18,7 +18,6 @@ const attribute_entry& declared(const onnx::NodeProto& node, std::string_view na
   return *entry;
 }
 
-
 // By its name, which a node need not have; else by what it makes or takes.
 std::string label_of(const onnx::NodeProto& node) {
   if (!node.name().empty()) return "node " + quoted(node.name());

@@ -90,8 +90,8 @@ def exactly_once__source_with_transactions__rows_that_were_aborted_have_no_outco
 @limit(180)
 def exactly_once__compacted_source__what_is_left_comes_out_once(test):
     cluster = test.cluster("holes", create=False, pipeline=EXACTLY_ONCE)
-    test.topic(cluster.source, 1, {"cleanup.policy": "compact", "segment.ms": "200", "min.cleanable.dirty.ratio": "0.01",
-                                   "max.compaction.lag.ms": "1000"})
+    test.topic(cluster.source, 1, {"cleanup.policy": "compact", "segment.ms": "200",
+                                   "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"})
     test.topic(cluster.preds, 2)
     test.topic(cluster.dlq, 1)
     rows = [value for _, value in games_rows(400)]
