@@ -5,8 +5,8 @@
 //   relay --bootstrap H:P --source dsp --target out [--headers none|model] [--value-only] [--timestamp source|now]
 //         [--max N] [--linger MS] [--group G] [--from-end] [--transactional-id ID] [--interval MS]
 //
-// With --transactional-id what it produces and the offsets are one transaction every --interval: flush, offsets, commit,
-// in turn with reading, all in the one thread.
+// With --transactional-id what it produces and the offsets are one transaction every --interval: flush, offsets and
+// commit in turn with reading, all in the one thread.
 //
 // Prints {"rows":N,"seconds":S,"rows_per_s":R} on stdout at the end (--max rows, SIGTERM or SIGINT).
 
@@ -32,7 +32,8 @@ constexpr int flush_limit_ms = 30'000;
 std::atomic<bool> stopping{false};
 
 struct relay_options {
-  std::string bootstrap, source, target, headers = "none", timestamp = "source", group = "bench.relay", transactional_id;
+  std::string bootstrap, source, target, headers = "none", timestamp = "source", group = "bench.relay";
+  std::string transactional_id;
   bool value_only = false, from_end = false;
   std::uint64_t max = 0;
   int linger_ms = 1, interval_ms = 100;

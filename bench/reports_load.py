@@ -153,8 +153,8 @@ def latency_table(runs):
 # ---- exactly once ----
 
 def exactly_once(bench):
-    """Commits every 100 ms: throughput beside at_least_once and a relay with transactions, then latency at 500 rows/s as
-    a read_committed reader sees it."""
+    """Commits every 100 ms: throughput beside at_least_once and a relay with transactions, then latency at 500 rows/s
+    as a read_committed reader sees it."""
     rows, rounds = (200_000, 1) if bench.smoke else (2_000_000, 5)
     source = bench.topic("source", 4)
     bench.measure("load", topic=source, rows=rows)

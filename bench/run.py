@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures Troupe on a real Kafka; docs/benchmarks.md says what each report means and keeps the figures.
 
-    python3 bench/run.py [throughput] [latency] [exactly-once] [scale] [failover] [push] [--smoke] [--build build/release]
+    python3 bench/run.py [throughput] [latency] [exactly-once] [scale] [failover] [push] [--smoke]
+                         [--build build/release]
 
 Without names all reports run. Each writes build/bench/<report>.json and prints its table as Markdown. Whatever is
 compared runs in alternation (A B A B ...) in the same session, since a shared machine drifts. --smoke only shows that

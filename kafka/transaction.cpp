@@ -21,6 +21,8 @@ namespace {
 constexpr milliseconds transaction_timeout{10'000};
 /// Of one call; it is made again until it is done or the port is closed.
 constexpr milliseconds call_limit{1000};
+/// Of the call that adds offsets: one that has run out of time has failed, and the transaction with it.
+constexpr milliseconds offsets_limit = transaction_timeout;
 /// Threads of closed ports that may still be inside of a call. More of them hang for good.
 constexpr int left_behind_max = 8;
 std::atomic<int> left_behind{0};
@@ -138,7 +140,7 @@ private:
       const auto list = make_list(client(), job.offsets);
       if (!until_done("can't add the offsets to a transaction", [&] {
             return rd_kafka_send_offsets_to_transaction(client(), list.get(), shared_->group.get(),
-                                                        static_cast<int>(call_limit.count()));
+                                                        static_cast<int>(offsets_limit.count()));
           }))
         return false;
     }
