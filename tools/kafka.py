@@ -325,7 +325,8 @@ class Kafka:
         if (self.dir / "data" / "meta.properties").exists():
             return
         command = _java(["-Xmx256m", "-XX:TieredStopAtLevel=1"], "kafka.tools.StorageTool", "format",
-                        "-t", self.cluster_id or new_cluster_id(), "-c", str(self._config_file), log4j="log4j-tools.properties", libs=libs)
+                        "-t", self.cluster_id or new_cluster_id(), "-c", str(self._config_file),
+                        log4j="log4j-tools.properties", libs=libs)
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=READY_LIMIT_S)
         if done.returncode != 0:
             raise KafkaError(f"Kafka could not prepare its data directory {self.dir / 'data'}: "

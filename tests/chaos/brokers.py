@@ -41,8 +41,9 @@ class Brokers:
                 **PROPERTIES,
                 "node.id": i + 1,
                 "controller.quorum.voters": ",".join(f"{n + 1}@127.0.0.1:{p}" for n, p in enumerate(controllers)),
-                "listeners": ",".join([f"PLAINTEXT://127.0.0.1:{clients[i]}", f"CONTROLLER://127.0.0.1:{controllers[i]}",
-                                       *(f"{listener}://127.0.0.1:{inside[n]}" for listener, n in named.items())]),
+                "listeners": ",".join(
+                    [f"PLAINTEXT://127.0.0.1:{clients[i]}", f"CONTROLLER://127.0.0.1:{controllers[i]}",
+                     *(f"{listener}://127.0.0.1:{inside[n]}" for listener, n in named.items())]),
                 "advertised.listeners": ",".join(
                     [f"PLAINTEXT://127.0.0.1:{clients[i]}",
                      *(f"{listener}://{node_host(i)}:{outside[n]}" for listener, n in named.items())]),

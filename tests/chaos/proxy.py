@@ -10,7 +10,7 @@ It reads commands, a JSON object a line, from standard input, and writes what ha
     {"do": "hold", "node": N}                          the next EndTxn of the node stays here, and all behind it on its
                                                        connection, also when the node has given up and gone
     {"do": "release", "node": N}                       what was held goes to the broker
-    {"do": "count"}                                    -> {"event": "count", "node": N, "delayed": chunks, "cut": chunks}
+    {"do": "count"}                                    how many chunks of each node were delayed, or held up by a cut
 Requests of Kafka's protocol are told apart by their length and their first field, the number of the call.
 """
 import asyncio

@@ -76,8 +76,8 @@ def verdicts(problems):
 
 def as_text(report):
     """The table for people."""
-    out = [f"chaos, seed {report['seed']}: {report['rows']} rows in {report['seconds']} s, {report['nodes']} nodes and a "
-           f"scorer, {report['brokers']} broker(s), {report['delivery']}, {report['network']}", ""]
+    out = [f"chaos, seed {report['seed']}: {report['rows']} rows in {report['seconds']} s, {report['nodes']} nodes and "
+           f"a scorer, {report['brokers']} broker(s), {report['delivery']}, {report['network']}", ""]
     out.append(f"{'at':>6} {'kind':17} {'target':20} {'for':>5} {'flows again':>11}  {'seen':4} evidence")
     for line in report["faults"]:
         flows = "never" if line["recovery_s"] is None else f"{line['recovery_s']:.1f} s"
@@ -95,7 +95,8 @@ def as_text(report):
     for found in report["growth"]:
         out.append(f"node {found['node']} (process {found['process']}, {found['minutes']} min): {found['rss_mb']} MB "
                    f"{found['rss_kb_per_minute']:+} kB/min, {found['descriptors']} descriptors "
-                   f"{found['descriptors_per_minute']:+}/min, {found['threads']} threads {found['threads_per_minute']:+}/min")
+                   f"{found['descriptors_per_minute']:+}/min, {found['threads']} threads "
+                   f"{found['threads_per_minute']:+}/min")
     for gone in report["unexpected_exits"]:
         out.append(f"node {gone['node']} ended by itself with {gone['code']} at {gone['at_s']} s: "
                    + (gone["tail"].splitlines() or [""])[-1])

@@ -10,7 +10,8 @@ Exit code 1 when a check failed; everything is kept then, and always with --dir.
 import pathlib
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parent.parent / "e2e")]
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
 import environment      # noqa: E402
 

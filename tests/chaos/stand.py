@@ -44,7 +44,8 @@ class Proxy:
         self.process.stdin.flush()
 
     def of(self, event, node=None, since=0.0):
-        return [e for at, e in list(self.events) if at >= since and e["event"] == event and node in (None, e.get("node"))]
+        return [e for at, e in list(self.events)
+                if at >= since and e["event"] == event and node in (None, e.get("node"))]
 
     def stop(self):
         self.process.kill()
