@@ -110,9 +110,12 @@ void coordinator_core::decide_partitions(batch& out, actions& fetches, steady_ti
     if (const auto* known = partition(which); known && known->state == partition_record::state_kind::granted)
       previous[which] = known->node.name;
   auto members = eligible();
-  // Who is dead is removed by this very append, or the next: nothing is granted to it any more.
+  // Who is dead is removed by this very append, or the next, and who has started again is replaced by it: nothing is
+  // granted to them any more.
   std::erase_if(members, [&](const plan_member& who) {
-    return who.name != self_.name && nodes_.dead(state_.find_member(who.name)->node, now).has_value();
+    const auto& node = state_.find_member(who.name)->node;
+    const bool replaced = out.has(control_record{member_record{node, {}, {}, 0, false, {}, *term_}});
+    return replaced || (who.name != self_.name && nodes_.dead(node, now).has_value());
   });
   const auto plan = plan_assignment(members, wanted, previous, config_.limits);
   std::map<std::string, std::vector<std::pair<partition_key, planned_owner>>> free;

@@ -228,6 +228,43 @@ BOOST_AUTO_TEST_CASE(restart_at_the_same_address__replaces_the_old_incarnation) 
   BOOST_TEST(core->state().is_member(ref("b", 9)));
 }
 
+BOOST_AUTO_TEST_CASE(restart_while_a_partition_is_on_its_way_to_it__old_incarnation_is_granted_nothing) {
+  const auto c = ref("c", 3);
+  for (const auto& who : {a, b, c}) join(who);
+  for (int round = 0; round < 3; ++round)
+    for (const auto& who : {a, b, c}) {
+      core->heard(obedient(who), now);
+      run();
+    }
+  core->refused(c, now); // what it had goes to b, which has the fewest
+  bool asked = false;
+  for (int i = 0; i < 10 && !asked; ++i)
+    for (auto& any : core->step(now)) {
+      if (auto* w = std::get_if<action::append>(&any)) {
+        core->appended(log.append(w->records), now);
+        feed();
+      } else if (auto* f = std::get_if<action::fetch_starts>(&any)) {
+        core->heard(report(ref("b", 9)), now);
+        std::vector<partition_start_found> found;
+        for (const auto& query : f->where) found.push_back({query.where, start_offset, "{}"});
+        core->starts(f->pipeline, found, now);
+        asked = true;
+      }
+    }
+  BOOST_REQUIRE(asked);
+  run();
+  cluster_state truth;
+  for (const auto& record : log.records) {
+    truth.apply(record);
+    if (!record.value) continue;
+    const auto read = read_record(record.key, *record.value);
+    const auto* granted = read && *read ? std::get_if<partition_record>(&**read) : nullptr;
+    if (granted && granted->state == part::granted)
+      BOOST_TEST(truth.is_member(granted->node), "a grant to " + to_string(granted->node));
+  }
+  BOOST_TEST(core->state().is_member(ref("b", 9)));
+}
+
 BOOST_AUTO_TEST_CASE(removed_incarnation__is_not_admitted_again) {
   join(a);
   join(b);

@@ -2,8 +2,8 @@
 // What must hold at every step of the simulation, whatever fails. It sees what Kafka sees: every append and every
 // commit, at the moment they become true there. The invariants are those of docs/architecture.md.
 //
-// I1: every row has an outcome in the end; a lane has never written more uncommitted rows than its cap, so a crash
-// repeats no more.
+// I1: every row has an outcome in the end. At least once: a lane has never written more uncommitted rows than its cap,
+// so a crash repeats no more. Exactly once: no row has a second outcome that a read_committed reader gets.
 //
 // I2: a commit never passes a row without an outcome that is durable.
 //
@@ -13,8 +13,19 @@
 // I4: the model version of first outcomes never goes back in a source partition, unless the alias did; a prediction is
 // that version's.
 //
+// I5 (exactly once): only the lane that the log names commits a partition, and nothing of another lane is under way
+// when it is granted.
+//
 // I6: only the coordinator of the latest claim writes; generations never go back; grants go to members. And: a
 // partition is read by one lane only, but for the moment in which the last owner learns of it.
+//
+// I8: a lane has never taken more rows that are not committed than its cap.
+//
+// Atomic (exactly once): a transaction has exactly the rows between two committed offsets of its partitions; the label
+// that its records carry is no other transaction's. Readers (exactly once): once the faults are over, no transaction
+// holds up a read_committed reader for long.
+//
+// I7 and I9 are walks (walk.hpp).
 
 #include <cmath>
 #include <map>
@@ -24,8 +35,8 @@
 #include <rapidjson/document.h>
 
 #include "cluster/cluster_state.hpp"
+#include "tests/simulation/transactions.hpp"
 #include "tests/simulation/world.hpp"
-#include "tests/support/fake_ports.hpp"
 
 namespace troupe::sim {
 
@@ -33,14 +44,26 @@ namespace troupe::sim {
 struct lane_memory {
   process_ptr who;
   generation_id generation;
+  producer_session session; ///< exactly once; epoch 0: not open yet
   std::map<std::tuple<topic_partition, bool, std::int32_t>, std::int64_t>
-      last_written; ///< source, dead letter?, output partition
-  std::map<topic_partition, std::set<std::int64_t>> uncommitted;
+      last_written;                                              ///< source, dead letter?, output partition
+  std::map<topic_partition, std::set<std::int64_t>> uncommitted; ///< written, not committed
+  std::map<topic_partition, std::set<std::int64_t>> handed_out;  ///< read, not committed
   void start_over(const topic_partition& where) {
     std::erase_if(last_written, [&](auto& entry) { return std::get<0>(entry.first) == where; });
     uncommitted.erase(where);
+    handed_out.erase(where);
+  }
+  void committed(const topic_partition& where, std::int64_t offset) {
+    for (auto* open : {&uncommitted[where], &handed_out[where]}) open->erase(open->begin(), open->lower_bound(offset));
   }
 };
+
+inline std::size_t count_rows(const std::map<topic_partition, std::set<std::int64_t>>& rows) {
+  std::size_t count = 0;
+  for (auto& [where, offsets] : rows) count += offsets.size();
+  return count;
+}
 
 class checker {
 public:
@@ -51,44 +74,101 @@ public:
   struct source_row {
     bool bad = false;
     double sum = 0;
-    std::uint64_t outcomes = 0;
+    std::uint64_t durable = 0; ///< outcomes that are
+    std::uint64_t read = 0;    ///< outcomes that a reader has got
   };
 
+  /// Transactions that are under way: for I5.
+  void watch(const transactions& all) { transactions_ = &all; }
+
   void row_appended(const topic_partition& where, std::int64_t offset, bool bad, double sum) {
-    rows_[where].rows[offset] = {bad, sum, 0};
+    rows_[where].rows[offset] = {bad, sum, 0, 0};
     ++total_;
   }
   /// The model with this digest answers `sum + intercept`.
   void model_known(const std::string& sha256, double intercept) { intercepts_[sha256] = intercept; }
 
-  void outcome_written(lane_memory& lane, produce_record::target to, std::int32_t partition,
-                       const testing::fake_record& record) {
+  /// A lane has taken rows from its source.
+  void handed_out(const lane_memory& lane) {
+    if (auto count = count_rows(lane.handed_out); count > uncommitted_max_)
+      world_.wrong(fmt::format("I8: a lane has {} uncommitted rows in hand", count));
+  }
+
+  // ---- an outcome: appended, durable (at once, or with its transaction), and read
+
+  void outcome_appended(lane_memory& lane, produce_record::target to, std::int32_t partition,
+                        const testing::fake_record& record) {
     bool dead_letter = to == produce_record::target::dead_letter;
-    auto source = dead_letter ? source_of_letter(record) : source_of_prediction(record);
-    auto known = rows_.find(source.first);
-    if (known == rows_.end() || !known->second.rows.contains(source.second))
-      return world_.wrong("I1: an outcome of no row: " + name(source));
-    auto& part = known->second;
-    auto& row = part.rows[source.second];
-    if (row.bad != dead_letter)
+    auto source = source_of(record, to);
+    auto* row = find(source);
+    if (!row) return world_.wrong("I1: an outcome of no row: " + name(source));
+    if (row->bad != dead_letter)
       world_.wrong("I1: " + name(source) + (dead_letter ? " is a dead letter" : " was predicted"));
     auto [last, fresh] = lane.last_written.try_emplace({source.first, dead_letter, partition}, source.second);
     if (!fresh && source.second <= last->second)
       world_.wrong(fmt::format("I3: a lane wrote {} after {}", name(source), last->second));
     last->second = std::max(last->second, source.second);
     lane.uncommitted[source.first].insert(source.second);
-    std::uint64_t uncommitted = 0;
-    for (auto& [where, offsets] : lane.uncommitted) uncommitted += offsets.size();
-    if (uncommitted > uncommitted_max_) world_.wrong(fmt::format("I1: a lane has {} uncommitted rows", uncommitted));
-    if (++row.outcomes > 1) {
+    if (auto count = count_rows(lane.uncommitted); count > uncommitted_max_)
+      world_.wrong(fmt::format("I1: a lane has {} uncommitted rows", count));
+  }
+
+  /// In the order in which a lane wrote them.
+  void outcome_durable(const lane_memory& lane, produce_record::target to, const testing::fake_record& record) {
+    auto source = source_of(record, to);
+    auto* row = find(source);
+    if (!row) return;
+    bool first = ++row->durable == 1;
+    if (to == produce_record::target::output) check_prediction(lane, source, first, *row, record);
+  }
+
+  /// In the order of an output partition. `once`: no reader may get it a second time.
+  void outcome_read(produce_record::target to, std::int32_t partition, const testing::fake_record& record, bool once) {
+    auto source = source_of(record, to);
+    auto* row = find(source);
+    if (!row) return;
+    if (++row->read > 1) {
       ++repeated_;
-    } else {
-      ++done_;
-      auto& first = part.first_written[{dead_letter, partition}];
-      if (source.second < first) world_.wrong(fmt::format("I3: {} came after {}", name(source), first));
-      first = source.second;
+      if (once) world_.wrong(fmt::format("I1: a reader gets {} {} times", name(source), row->read));
+      return;
     }
-    if (!dead_letter) check_prediction(lane, source, part, row, record);
+    ++done_;
+    auto& first = rows_[source.first].first_written[{to == produce_record::target::dead_letter, partition}];
+    if (source.second < first) world_.wrong(fmt::format("I3: {} came after {}", name(source), first));
+    first = source.second;
+  }
+
+  /// A transaction of this lane was committed.
+  void transaction_committed(lane_memory& lane, const transaction_contents& contents, testing::fake_kafka& store) {
+    std::map<topic_partition, std::set<std::int64_t>> rows;
+    std::set<std::string> labels;
+    for (auto& written : contents.records) {
+      auto record = record_at(store, written);
+      auto to = written.where.topic == "preds" ? produce_record::target::output : produce_record::target::dead_letter;
+      auto source = source_of(record, to);
+      outcome_durable(lane, to, record);
+      if (auto* row = find(source); row && row->durable > 1) world_.wrong("I1: a second outcome of " + name(source));
+      if (to == produce_record::target::output) labels.insert(record.header("troupe.txn").value_or("none"));
+      rows[source.first].insert(source.second);
+    }
+    if (labels.size() > 1) world_.wrong("atomic: a transaction has records of " + fmt::format("{}", labels.size()));
+    for (auto& label : labels)
+      if (!labels_.insert(label).second) world_.wrong("atomic: records of " + label + " are in two transactions");
+    std::map<topic_partition, std::int64_t> ends;
+    for (auto& [group, offset] : contents.offsets) ends[offset.where] = *offset.offset;
+    for (auto& [where, offsets] : rows) {
+      auto end = ends.find(where);
+      if (end == ends.end() || *offsets.rbegin() >= end->second || *offsets.begin() < rows_[where].proven)
+        world_.wrong(fmt::format("atomic: rows {} to {} of {} are in a transaction that commits {} to {}",
+                                 *offsets.begin(), *offsets.rbegin(), to_string(where), rows_[where].proven,
+                                 end == ends.end() ? -1 : end->second));
+    }
+    for (auto& [where, end] : ends) {
+      if (!owns(lane, where))
+        world_.wrong(fmt::format("I5: {} is committed by {}, generation {}, which does not own it", to_string(where),
+                                 to_string(lane.who->self), lane.generation.value));
+      committed(&lane, where, end);
+    }
   }
 
   void committed(lane_memory* lane, const topic_partition& where, std::int64_t offset) {
@@ -96,14 +176,12 @@ public:
     if (known == rows_.end()) return;
     auto& part = known->second;
     for (auto row = part.rows.lower_bound(part.proven); row != part.rows.end() && row->first < offset; ++row)
-      if (row->second.outcomes == 0)
+      if (row->second.durable == 0)
         return world_.wrong(
             fmt::format("I2: {} is committed, row {} has no outcome", name({where, offset}), row->first));
     part.proven = std::max(part.proven, offset);
     part.stale = lane && !owns(*lane, where);
-    if (!lane) return;
-    auto& open = lane->uncommitted[where];
-    open.erase(open.begin(), open.lower_bound(offset));
+    if (lane) lane->committed(where, offset);
   }
 
   void control_appended(const log_record& record) {
@@ -140,7 +218,7 @@ public:
   [[nodiscard]] std::string first_without_outcome() const {
     for (auto& [where, part] : rows_)
       for (auto& [offset, row] : part.rows)
-        if (row.outcomes == 0) return name({where, offset});
+        if (row.read == 0) return name({where, offset});
     return "none";
   }
 
@@ -157,6 +235,21 @@ private:
 
   static std::string name(const place& where) {
     return fmt::format("{} offset {}", to_string(where.first), where.second);
+  }
+  static place source_of(const testing::fake_record& record, produce_record::target to) {
+    return to == produce_record::target::output ? source_of_prediction(record) : source_of_letter(record);
+  }
+  source_row* find(const place& where) {
+    auto known = rows_.find(where.first);
+    if (known == rows_.end()) return nullptr;
+    auto row = known->second.rows.find(where.second);
+    return row == known->second.rows.end() ? nullptr : &row->second;
+  }
+  static testing::fake_record record_at(testing::fake_kafka& store, const record_place& written) {
+    auto& records = store.log(written.where.topic, written.where.partition).records;
+    return *std::lower_bound(
+        records.begin(), records.end(), written.offset,
+        [](const testing::fake_record& record, std::int64_t offset) { return record.offset < offset; });
   }
   static place source_of_prediction(const testing::fake_record& record) {
     auto text = record.header("troupe.source").value_or("");
@@ -176,13 +269,14 @@ private:
            known->second.generation == lane.generation;
   }
 
-  void check_prediction(const lane_memory& lane, const place& source, source_part& part, const source_row& row,
+  void check_prediction(const lane_memory& lane, const place& source, bool first, const source_row& row,
                         const testing::fake_record& record) {
+    auto& part = rows_[source.first];
     auto label = record.header("troupe.model").value_or("");
     if (label.rfind("games@", 0) != 0) return world_.wrong("I4: " + name(source) + " has no version");
     model_version version{static_cast<std::uint32_t>(std::stoul(label.substr(6)))};
     // What a frozen lane had handed to its producer before comes out when it is thawed: a repetition, from the past.
-    if (row.outcomes == 1 && owns(lane, source.first)) {
+    if (first && owns(lane, source.first)) {
       if (version < part.newest && std::exchange(part.way_back, model_version{}) == version) part.newest = version;
       if (version < part.newest)
         world_.wrong(fmt::format("I4: {} was scored with {} after {}", name(source), label, part.newest.value));
@@ -214,6 +308,16 @@ private:
     auto& newest = generations_[{r.node, r.pipeline}];
     if (r.generation < newest) world_.wrong("I6: a generation went back: " + to_string(r.node));
     newest = r.generation;
+    check_others(r);
+  }
+  /// Nothing of another lane is under way.
+  void check_others(const partition_record& granted) {
+    if (!transactions_) return;
+    for (auto& id : transactions_->open_ids())
+      for (auto& [group, offset] : transactions_->open(id)->offsets)
+        if (offset.where == granted.where)
+          world_.wrong(fmt::format("I5: {} is granted to {} while {} is about to commit it", to_string(granted.where),
+                                   to_string(granted.node), id));
   }
   // A push that timed out and is repeated moves the alias back when another one came in between.
   void check_control(const alias_record& record, term_id term) {
@@ -230,7 +334,9 @@ private:
   }
 
   world& world_;
+  const transactions* transactions_ = nullptr;
   std::uint64_t uncommitted_max_;
+  std::set<std::string> labels_; ///< of committed transactions
   std::map<topic_partition, source_part> rows_;
   std::map<std::string, double> intercepts_;
   cluster_state truth_;

@@ -19,7 +19,6 @@ namespace troupe::sim {
 
 inline constexpr std::uint64_t uncommitted_rows_max = 200;
 inline constexpr milliseconds removal_timeout = 2000ms;
-inline const lane_topics pipeline_topics{"games", "troupe.games", "preds", "dsp.dlq"};
 
 class cluster {
 public:
@@ -32,12 +31,13 @@ public:
     sim_duration scorer_pace{0}; ///< of each batch
   };
 
-  cluster(std::uint64_t seed, canary broken)
+  cluster(std::uint64_t seed, guarantee how, canary broken)
       : room(seed, broken)
       , check(room, uncommitted_rows_max)
-      , kafka(room, check)
+      , kafka(room, check, how)
       , net(room) {
     net.detection = removal_timeout;
+    kafka.ruled = [this] { return coordinator() && !coordinator()->frozen; };
     room.kill = [this](const process_ptr& who) { kill(who, "at this very message"); };
   }
   ~cluster() {
@@ -78,6 +78,7 @@ public:
   void kill(const process_ptr& who, const std::string& why) {
     if (!who->alive) return;
     room.note("kill " + to_string(who->self) + " " + why);
+    note_death(who);
     end(who);
     start_later(who->node, room.between(300ms, 4s));
   }
@@ -85,16 +86,30 @@ public:
     if (!who->alive || who->frozen) return;
     room.note(fmt::format("freeze {} for {} ms", to_string(who->self),
                           std::chrono::duration_cast<milliseconds>(span).count()));
+    kafka.struck(who, "frozen");
     room.freeze(who);
     net.froze(who);
     room.after(span, [this, who] {
       if (!who->alive || !who->frozen) return;
       room.note("thaw " + to_string(who->self));
+      bool removed = !check.truth().is_member(who->self);
+      room.reached(removed ? "node frozen, removed and woken" : "node frozen and woken within the removal timeout");
       room.thaw(who);
+    });
+  }
+  void cut_kafka(std::size_t number, sim_duration span) {
+    room.note("cut " + nodes[number].name + " from Kafka");
+    room.reached("node cut from Kafka");
+    if (auto& who = nodes[number].life) kafka.struck(who, "cut from Kafka");
+    kafka.cut_off.insert(number);
+    room.after(span, [this, number] {
+      room.note(nodes[number].name + " can reach Kafka");
+      kafka.cut_off.erase(number);
     });
   }
   void leave(const process_ptr& who) {
     room.note("tell " + to_string(who->self) + " to leave");
+    room.reached("node left");
     caf::anon_send(who->door, leave_atom::value);
     room.after(who, 20s, [this, who] { stop(who); });
   }
@@ -142,6 +157,7 @@ private:
   void push(const content_ptr& content) {
     auto again = [this, content](const std::string& why) {
       room.note("the push has failed: " + why);
+      room.reached("push repeated");
       room.after(500ms, [this, content] { push(content); });
     };
     auto all = living();
@@ -161,10 +177,24 @@ private:
                     [=, this](const admin_reply& done) {
                       if (!done.ok) return again(done.body);
                       ++pushes_done;
+                      room.reached("model pushed");
                       room.note("pushed: " + done.body);
                     });
               });
         });
+  }
+
+  /// What it was in the middle of: for the coverage.
+  void note_death(const process_ptr& who) {
+    room.reached("node killed");
+    kafka.struck(who, "killed");
+    if (kafka.fenced_by.erase(who.get()) > 0) room.reached("coordinator died between fence and grant");
+    if (who != coordinator()) return;
+    room.reached("coordinator killed");
+    kafka.orphans.clear();
+    for (auto& [which, how] : check.truth().partitions())
+      if (how.state == partition_record::state_kind::revoked) kafka.orphans.insert(which.where);
+    if (!kafka.orphans.empty()) room.reached("coordinator died between revoke and grant");
   }
 
   /// How long a call to Kafka keeps the caller: out of reach it runs out of time.
@@ -180,6 +210,7 @@ private:
     ports->writer = std::make_unique<sim_control_writer>(kafka, who);
     ports->offsets = std::make_unique<sim_offset_store>(kafka, who);
     ports->topics = std::make_unique<sim_topic_catalog>(kafka, who);
+    ports->fencer = std::make_unique<sim_lane_fencer>(kafka, who);
     clerk_config how;
     how.pipelines["games"] = {pipeline_topics.group_id, {start_rule::kind::earliest, {}}};
     auto desk = room.adopt(who, room.sys.spawn(clerk, how, ports), blocking_call(who));
@@ -191,7 +222,7 @@ private:
     cfg.core.cluster_id = fmt::format("{:016x}", room.random());
     cfg.core.fingerprint = "f1";
     cfg.core.protocol = protocol_version;
-    cfg.core.pipelines = {{"games", {"dsp"}, "games", "champion"}};
+    cfg.core.pipelines = {{"games", {"dsp"}, "games", "champion", exactly_once()}};
     cfg.core.heartbeat = 250ms;
     cfg.core.removal_timeout = removal_timeout;
     cfg.seed = room.random();
@@ -201,12 +232,19 @@ private:
                       room.sys.spawn(troupe::coordinator, cfg, caf::actor_cast<clerk_actor>(far_desk), dialer, leases));
   }
 
+  [[nodiscard]] bool exactly_once() const { return kafka.how == guarantee::exactly_once; }
+  lane_topics topics_of(const process_ptr& who) const {
+    auto topics = pipeline_topics;
+    if (exactly_once()) topics.transactional_id = transactional_id("games", "games", who->self.name);
+    return topics;
+  }
   ingest_config lane_config(const process_ptr& who, generation_id generation) {
     ingest_config cfg;
     cfg.pipeline = cfg.model = "games";
     cfg.generation = generation;
     cfg.node = who->self.name;
-    cfg.headers = {"troupe.model", "troupe.source", "troupe.sha256"};
+    cfg.incarnation = who->self.incarnation;
+    cfg.headers = {"troupe.model", "troupe.source", "troupe.sha256", "troupe.txn"};
     cfg.batch_rows_max = 20;
     cfg.uncommitted_rows_max = uncommitted_rows_max;
     cfg.dispatch.rows_max = 100;
@@ -243,7 +281,7 @@ private:
       parts->spawn_lane = [this, weak](const std::string&, generation_id generation,
                                        lane_owner_actor owner) -> result<ingest_actor> {
         auto here = weak.lock();
-        auto ports = std::make_shared<lane_ports>(open_lane(kafka, here, pipeline_topics, generation));
+        auto ports = std::make_shared<lane_ports>(open_lane(kafka, here, topics_of(here), generation));
         auto cfg = lane_config(here, generation);
         return room.adopt(
             here, room.sys.spawn([=](ingest_pointer self,
@@ -263,7 +301,9 @@ private:
     setup.roles = at.roles;
     setup.pipelines = {{"games", "games", "champion", {}}};
     setup.seed = room.random();
-    who->door = room.adopt(who, room.sys.spawn(troupe::node, setup, parts));
+    bool waits = room.broken_on_purpose == canary::blocking_scorer;
+    who->door = room.adopt(who, room.sys.spawn(troupe::node, setup, parts),
+                           waits ? scoring(number) : std::function<sim_duration()>{});
     caf::actor_cast<caf::abstract_actor*>(who->door)->attach_functor([this, weak](const caf::error& why) {
       if (auto gone = weak.lock()) room.after(0ms, [this, gone, why] { node_ended(gone, why); });
     });

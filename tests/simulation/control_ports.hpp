@@ -3,7 +3,7 @@
 // (clerk, librarian) get their turns late instead (cluster.hpp), and find Kafka out of reach when the limit would have
 // run out.
 
-#include "tests/simulation/kafka.hpp"
+#include "tests/simulation/lane_transactions.hpp"
 
 namespace troupe::sim {
 
@@ -44,7 +44,18 @@ private:
       end_at_open = log().end;
       position = tail_ < 0 ? 0 : std::max<std::int64_t>(0, log().end - tail_);
     }
-    if (std::exchange(fetched, log().end) != log().end && wake) wake();
+    auto end = visible_end();
+    if (std::exchange(fetched, std::max(fetched, end)) < end && wake) wake();
+  }
+  /// What a fetch finds; less than there is where it lags behind.
+  std::int64_t visible_end() {
+    auto lag = kafka_.lagging.find(who_->node);
+    if (topic_ != "control" || lag == kafka_.lagging.end()) return log().end;
+    auto end = log().end;
+    for (auto at = log().records.rbegin();
+         at != log().records.rend() && at->timestamp_ms > kafka_.room().ms() - lag->second.count(); ++at)
+      end = at->offset;
+    return end;
   }
   broker& kafka_;
   process_ptr who_;
@@ -97,7 +108,7 @@ inline void broker::news() {
 inline std::int64_t broker::append_control(std::span<const log_write> records) {
   auto first = store.log("control", 0).end;
   for (auto& record : records) {
-    auto offset = store.append("control", 0, {record.key, record.value});
+    auto offset = store.append("control", 0, {record.key, record.value, world_.ms()});
     check_.control_appended({offset, 0, record.key, record.value});
   }
   store.skip("control", 0, 1);
@@ -134,15 +145,45 @@ public:
     auto& random = kafka_.room();
     if (!epoch_) return fail(errc::fenced, "the writer is lost");
     if (!kafka_.reachable(who_)) return lost();
-    if (*epoch_ != kafka_.control_epoch && random.broken_on_purpose != canary::no_fencing)
+    if (*epoch_ != kafka_.control_epoch && random.broken_on_purpose != canary::no_fencing) {
+      random.reached("fenced coordinator tried to write");
       return fail(errc::fenced, "somebody newer rules");
-    if (random.chance(kafka_.append_fails_percent)) return fail(errc::unavailable, "not enough replicas");
+    }
+    if (random.chance(kafka_.append_fails_percent)) {
+      random.reached("control append refused");
+      return fail(errc::unavailable, "not enough replicas");
+    }
+    note_hand_over(records);
     auto first = kafka_.append_control(records);
-    if (random.chance(kafka_.append_fails_percent)) return lost();
-    return first;
+    if (!random.chance(kafka_.append_fails_percent)) return first;
+    random.reached("control append done, answer lost");
+    return lost();
   }
 
 private:
+  /// How far the coordinator has come with partitions that change hands: for the coverage.
+  void note_hand_over(std::span<const log_write> records) {
+    for (auto& record : records) {
+      if (!record.value) continue;
+      auto read = read_record(record.key, *record.value);
+      auto* partition = read && *read ? std::get_if<partition_record>(&**read) : nullptr;
+      if (!partition) continue;
+      if (partition->state == partition_record::state_kind::revoked) {
+        kafka_.spring(cut_point::revoked, who_);
+        continue;
+      }
+      auto& truth = kafka_.check().truth();
+      auto known = truth.partitions().find({partition->pipeline, partition->where});
+      if (known != truth.partitions().end()) {
+        bool gone = !truth.is_member(known->second.node);
+        if (gone) kafka_.room().reached("partition taken from a node that is gone");
+        if (!gone && known->second.state == partition_record::state_kind::revoked)
+          kafka_.room().reached("hand-over with clean release");
+      }
+      kafka_.fenced_by.erase(who_.get());
+      kafka_.orphans.erase(partition->where);
+    }
+  }
   result<std::int64_t> lost() {
     epoch_.reset();
     return fail(errc::timeout, "no answer");
@@ -180,6 +221,9 @@ public:
     if (!kafka_.reachable(who_)) return fail(errc::unavailable, "no broker");
     std::vector<committed_offset> found;
     for (auto& one : where)
+      if (kafka_.transactions.is_unstable(group, one) && kafka_.room().broken_on_purpose != canary::late_fence)
+        return fail(errc::timeout, "a transaction is still open");
+    for (auto& one : where)
       found.push_back(kafka_.store.committed(group, one).value_or(committed_offset{one, std::nullopt, {}}));
     return found;
   }
@@ -201,6 +245,45 @@ public:
   }
 
 private:
+  broker& kafka_;
+  process_ptr who_;
+};
+
+class sim_lane_fencer final : public lane_fencer {
+public:
+  sim_lane_fencer(broker& kafka, process_ptr who)
+      : kafka_(kafka)
+      , who_(std::move(who)) {}
+  result<void> fence(const std::string& id, milliseconds) override {
+    auto& random = kafka_.room();
+    if (!kafka_.reachable(who_) || random.chance(kafka_.answers_lost_percent)) {
+      random.reached("coordinator's fence failed");
+      return fail(errc::unavailable, "no broker");
+    }
+    random.note("shut out " + id);
+    if (random.broken_on_purpose == canary::late_fence)
+      random.after(300ms, [&kafka = kafka_, id] { kafka.init(id); });
+    else if (random.broken_on_purpose != canary::unfenced_lanes)
+      shut_out(id);
+    if (!random.chance(kafka_.answers_lost_percent)) return {};
+    random.reached("coordinator's fence done, answer lost");
+    return fail(errc::timeout, "no answer");
+  }
+
+private:
+  void shut_out(const std::string& id) {
+    auto& random = kafka_.room();
+    random.reached("coordinator fenced a lane");
+    if (kafka_.transactions.open(id)) random.reached("coordinator's fence aborted a transaction");
+    auto& known = kafka_.check().truth().partitions();
+    for (auto& where : kafka_.orphans)
+      if (auto at = known.find({"games", where});
+          at != known.end() && id == transactional_id("games", "games", at->second.node.name))
+        random.reached("coordinator died between revoke and fence");
+    kafka_.fenced_by[who_.get()].insert(id);
+    kafka_.init(id);
+    kafka_.spring(cut_point::fenced, who_);
+  }
   broker& kafka_;
   process_ptr who_;
 };

@@ -6,18 +6,26 @@
 
 namespace troupe::sim {
 
+/// Half of the seeds each.
+inline guarantee guarantee_of(std::uint64_t seed) {
+  return seed % 2 == 0 ? guarantee::exactly_once : guarantee::at_least_once;
+}
+
 struct outcome {
   std::vector<std::string> wrongs;
   std::string history;
   std::uint64_t trace = 0, steps = 0, repeated = 0;
   std::size_t rows = 0, lives = 0, versions = 0;
   std::int64_t took_ms = 0; ///< of simulated time
+  coverage reached;
 };
 
 class scenario {
 public:
   scenario(std::uint64_t seed, canary broken = canary::none, bool print = false)
-      : c_(seed, broken) {
+      : scenario(seed, guarantee_of(seed), broken, print) {}
+  scenario(std::uint64_t seed, guarantee how, canary broken, bool print = false)
+      : c_(seed, how, broken) {
     room().print = print;
     if (print) spdlog::set_level(spdlog::level::debug);
     for (auto* topic : {"control", "lease"}) c_.kafka.store.create(topic, 1);
@@ -25,13 +33,13 @@ public:
     c_.kafka.store.create("dsp", partitions_);
     c_.kafka.store.create("preds", 1 + room().pick(partitions_));
     c_.kafka.store.create("dsp.dlq", 1 + room().pick(3));
-    auto size = 3 + room().pick(3);
+    auto size = 3 + room().pick(5);
     for (std::size_t i = 0; i + 1 < size; ++i)
       c_.add_node({"ingest", "scorer", "coordinator"}, static_cast<std::uint32_t>(1 + room().pick(2)));
     c_.add_node({"scorer"}, 2);
   }
 
-  outcome run(sim_duration trouble = 20s) {
+  outcome run(sim_duration trouble = 14s) {
     for (std::size_t i = 0; i < c_.nodes.size(); ++i) c_.start_later(i, room().between(0ms, 500ms));
     c_.push_model();
     look_around();
@@ -57,7 +65,8 @@ public:
               c_.check.total(),
               c_.lives,
               c_.pushes_done,
-              std::chrono::duration_cast<milliseconds>(took).count()};
+              std::chrono::duration_cast<milliseconds>(took).count(),
+              room().reached()};
     if (!o.wrongs.empty()) o.history = room().history();
     return o;
   }
@@ -101,7 +110,7 @@ private:
 
   void fault() {
     auto who = anybody();
-    switch (room().pick(17)) {
+    switch (room().pick(exactly_once() ? 24 : 19)) {
     case 0:
     case 1:
       if (who) c_.kill(who, "");
@@ -124,7 +133,7 @@ private:
       return cut_nodes();
     case 9:
     case 10:
-      return cut_kafka(any_node());
+      return c_.cut_kafka(any_node(), room().between(200ms, 9s));
     case 11:
       return outage();
     case 12:
@@ -136,30 +145,89 @@ private:
       return slow_scorer(any_node());
     case 15:
       return lose_delivery();
-    default:
+    case 16:
+      return trap_coordinator();
+    case 17:
       return trouble_at_broker();
+    case 18:
+      return isolate(any_node());
+    case 19:
+      return hold_up_commits();
+    case 20:
+      return lose_answers();
+    default:
+      return trap_lane();
     }
+  }
+  /// The others take it for dead; it goes on, and learns late that they have given its partitions away.
+  void isolate(std::size_t node) {
+    room().note("cut " + c_.nodes[node].name + " from its peers");
+    room().reached("node cut from its peers, and slow to follow the log");
+    c_.kafka.lagging[node] = 600ms;
+    for (std::size_t other = 0; other < c_.nodes.size(); ++other)
+      if (other != node) c_.net.cut(node, other);
+    room().after(room().between(3s, 6s), [this, node] {
+      room().note(c_.nodes[node].name + " can reach its peers");
+      c_.kafka.lagging.erase(node);
+      for (std::size_t other = 0; other < c_.nodes.size(); ++other) c_.net.heal(node, other);
+    });
+  }
+  /// The next lane that gets to some point of a transaction is struck there.
+  void trap_lane() {
+    static constexpr cut_point places[] = {cut_point::produced, cut_point::sending, cut_point::offsets_sent,
+                                           cut_point::ending, cut_point::committed};
+    auto where = places[room().pick(std::size(places))];
+    auto how = room().pick(4);
+    c_.kafka.next_trap = {where, [this, how](const process_ptr& who) {
+                            if (!who->alive) return;
+                            if (how < 2)
+                              c_.kill(who, "inside a transaction");
+                            else if (how == 2)
+                              c_.freeze(who, room().between(1s, 13s));
+                            else
+                              c_.cut_kafka(who->node, room().between(1s, 12s));
+                          }};
+  }
+  /// The coordinator dies in the middle of a hand-over, perhaps with an owner that has just lost partitions.
+  void trap_coordinator() {
+    bool fenced = exactly_once() && room().chance(50), both = room().chance(60);
+    c_.kafka.next_trap = {fenced ? cut_point::fenced : cut_point::revoked,
+                          [this, fenced, both](const process_ptr& who) {
+                            if (!who->alive) return;
+                            c_.kill(who, "in the middle of a hand-over");
+                            if (fenced || !both) return;
+                            for (auto& [which, how] : c_.check.truth().partitions())
+                              for (auto& other : c_.living())
+                                if (how.state == partition_record::state_kind::revoked && how.node == other->self)
+                                  return c_.kill(other, "and so does the owner");
+                          }};
+    if (!fenced && room().chance(50)) // something to hand over
+      if (auto who = anybody(); who && who != c_.coordinator()) c_.leave(who);
+  }
+  void hold_up_commits() {
+    room().note("commits are held up");
+    c_.kafka.commit_delay = room().between(1s, 16s);
+    room().after(room().between(200ms, 3s), [this] { c_.kafka.commit_delay = 0ms; });
+  }
+  void lose_answers() {
+    room().note("answers to commits and fences get lost");
+    c_.kafka.answers_lost_percent = 30;
+    room().after(room().between(500ms, 3s), [this] { c_.kafka.answers_lost_percent = 1; });
   }
   void cut_nodes() {
     auto a = any_node(), b = any_node();
     if (a == b) return;
     room().note(fmt::format("cut {} from {}", c_.nodes[a].name, c_.nodes[b].name));
+    room().reached("nodes cut from each other");
     c_.net.cut(a, b);
     room().after(room().between(500ms, 9s), [this, a, b] {
       room().note(fmt::format("{} and {} can reach each other", c_.nodes[a].name, c_.nodes[b].name));
       c_.net.heal(a, b);
     });
   }
-  void cut_kafka(std::size_t node) {
-    room().note("cut " + c_.nodes[node].name + " from Kafka");
-    c_.kafka.cut_off.insert(node);
-    room().after(room().between(200ms, 9s), [this, node] {
-      room().note(c_.nodes[node].name + " can reach Kafka");
-      c_.kafka.cut_off.erase(node);
-    });
-  }
   void outage() {
     room().note("Kafka is down");
+    room().reached("Kafka was down");
     c_.kafka.down = true;
     room().after(room().between(200ms, 8s), [this] {
       room().note("Kafka is up");
@@ -170,6 +238,7 @@ private:
     auto& at = c_.nodes[node];
     at.scorer_pace = room().between(50ms, 1500ms);
     room().note("the scorers of " + at.name + " are slow");
+    room().reached("scorers slow");
     room().after(room().between(1s, 5s), [this, node] { c_.nodes[node].scorer_pace = 0ms; });
   }
   void lose_delivery() {
@@ -182,6 +251,7 @@ private:
   void trouble_at_broker() {
     switch (room().pick(3)) {
     case 0:
+      room().reached("control topic compacted");
       return c_.kafka.compact_control();
     case 1:
       c_.kafka.commit_fails_percent = 60;
@@ -198,7 +268,11 @@ private:
     room().note("peace");
     c_.kafka.down = false;
     c_.kafka.cut_off.clear();
-    c_.kafka.commit_fails_percent = c_.kafka.append_fails_percent = 0;
+    c_.kafka.lagging.clear();
+    c_.kafka.commit_fails_percent = c_.kafka.append_fails_percent = c_.kafka.answers_lost_percent = 0;
+    c_.kafka.commit_delay = 0ms;
+    c_.kafka.next_trap.reset();
+    peace_since_ = room().now();
     c_.net.heal_all();
     for (auto& lane : c_.kafka.lanes)
       if (auto link = lane.lock()) link->sink_fails = false;
@@ -237,7 +311,12 @@ private:
     }
     for (auto& [key, model] : truth.models())
       if (model.record.state == model_record::state_kind::staged) return "a model is still staged";
-    return {};
+    std::string held;
+    if (exactly_once())
+      c_.kafka.each_output([&](const topic_partition& where) {
+        if (c_.kafka.reader_waits(where)) held = to_string(where) + " has an open transaction";
+      });
+    return held;
   }
 
   /// What is wrong with a node's answer to `status`; "" if nothing.
@@ -270,6 +349,7 @@ private:
   }
 
   void check_repetitions() {
+    if (c_.check.repeated() > 0 && !exactly_once()) room().reached("rows repeated");
     std::uint64_t open = 0;
     for (auto& lane : c_.kafka.lanes)
       if (auto link = lane.lock()) open += link->source_open ? 1 : 0;
@@ -283,10 +363,28 @@ private:
       topic_partition where{"dsp", static_cast<std::int32_t>(p)};
       c_.check.readers(where, c_.kafka.readers_of(where));
     }
+    if (exactly_once()) c_.kafka.each_output([this](const topic_partition& where) { look_at_reader(where); });
     room().after(50ms, [this] { look_around(); });
   }
 
+  /// Once nothing disturbs them, readers wait for a transaction at most until the broker gives up on it.
+  void look_at_reader(const topic_partition& where) {
+    auto end = c_.kafka.transactions.stable_end(where);
+    auto& [stuck_at, since] = reader_[where];
+    if (!c_.kafka.reader_waits(where) || stuck_at != end) {
+      stuck_at = end;
+      since = room().now();
+      return;
+    }
+    if (room().now() - since > 1s) room().reached("reader held up by an open transaction");
+    if (peace_since_ && room().now() - std::max(since, *peace_since_) > c_.kafka.transactions.timeout + 1s)
+      room().wrong("readers: an open transaction holds up " + to_string(where));
+  }
+  bool exactly_once() const { return c_.kafka.how == guarantee::exactly_once; }
+
   cluster c_;
+  std::optional<sim_time> peace_since_;
+  std::map<topic_partition, std::pair<std::int64_t, sim_time>> reader_;
   std::size_t partitions_ = 0;
   std::uint64_t rows_ = 0;
   sim_time rows_until_{};

@@ -27,6 +27,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/interfaces.hpp"
+#include "tests/simulation/coverage.hpp"
 #include "tests/support/fixture.hpp"
 
 namespace troupe::sim {
@@ -54,15 +55,27 @@ using process_ptr = std::shared_ptr<process>;
 /// Canaries: what is broken on purpose, to see that it is caught.
 enum class canary {
   none,
-  lost_row,       ///< the sink says "durable" of a record that it dropped
-  repeated_rows,  ///< the sink writes everything three times
-  swapped_rows,   ///< the sink swaps neighbours of a partition
-  early_commit,   ///< the source commits what it hands out
-  old_version,    ///< some predictions claim version 1 for ever
-  wrong_value,    ///< a prediction is not the model's
-  no_fencing,     ///< whoever has opened the control writer once can write for ever
-  kept_partition, ///< a revoked partition goes on being read
-  deaf_node,      ///< one node's control reader stops for good
+  lost_row,        ///< the sink says "durable" of a record that it dropped
+  repeated_rows,   ///< the sink writes everything three times
+  swapped_rows,    ///< the sink swaps neighbours of a partition
+  early_commit,    ///< the source commits what it hands out
+  old_version,     ///< some predictions claim version 1 for ever
+  wrong_value,     ///< a prediction is not the model's
+  no_fencing,      ///< whoever has opened the control writer once can write for ever
+  kept_partition,  ///< a revoked partition goes on being read
+  deaf_node,       ///< one node's control reader stops for good
+  waiting_lanes,   ///< lanes read nothing while nobody coordinates
+  greedy_source,   ///< the source hands out more rows than it was asked for
+  blocking_scorer, ///< a node's own actor waits for its scorers
+  // of exactly_once
+  unfenced_lanes,     ///< the coordinator's fence does nothing
+  late_fence,         ///< the committed offset is read before the fence, whatever is pending
+  outside_offsets,    ///< offsets are committed before the transaction, and outside of it
+  split_transactions, ///< a transaction is committed in the middle of a batch
+  kept_generation,    ///< a fenced producer is replaced by a new one, and the lane goes on with its old partitions
+  opened_unfenced,    ///< a lane that opens shuts out nobody
+  reused_producer,    ///< a commit is sent twice, and the second one comes late
+  hung_transaction,   ///< a transaction that nobody ends, and no broker times out
 };
 
 class world {
@@ -177,6 +190,10 @@ public:
   }
   std::function<void(const process_ptr&)> kill; ///< set by the cluster; for `dies_after`
 
+  // ---- coverage
+  void reached(const std::string& name) { coverage_.reached(name); }
+  [[nodiscard]] const sim::coverage& reached() const { return coverage_; }
+
   // ---- history
   void note(const std::string& what) {
     mix(what.data(), what.size());
@@ -279,6 +296,7 @@ private:
   sim_time start_ = sched.clock().now();
   std::deque<std::string> history_;
   std::vector<std::string> wrongs_;
+  sim::coverage coverage_;
 };
 
 } // namespace troupe::sim
