@@ -275,8 +275,9 @@ std::string batch_size(const kafka_properties& user, std::size_t smallest) {
   return std::to_string(std::min(wanted, smallest));
 }
 
-/// The client of a sink; with transactions if there is an id for them.
-result<shared_handle> open_producer(const sink_settings& settings, const std::string& transactional_id) {
+/// The client of a sink; with transactions if there is an id for them, and then `watch` is told of their requests.
+result<shared_handle> open_producer(const sink_settings& settings, const std::string& transactional_id = {},
+                                    std::shared_ptr<contact> watch = {}) {
   const auto& [user, output_topic, dead_letter_topic, output, dead_letter] = settings;
   TROUPE_ASSERT(!output_topic.empty() && output.partitions > 0);
   auto smallest = output.max_message_bytes, largest = output.max_message_bytes;
@@ -308,7 +309,8 @@ result<shared_handle> open_producer(const sink_settings& settings, const std::st
   } else {
     fixed.merge(transactional_properties(transactional_id)); // a record that fails takes its transaction along
   }
-  auto client = open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR);
+  auto client =
+      open_client(role::producer, properties, fixed, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_DR, {}, std::move(watch));
   if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = lane_close_limit;
   return shared_handle(std::move(*client));
@@ -317,7 +319,7 @@ result<shared_handle> open_producer(const sink_settings& settings, const std::st
 } // namespace
 
 result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
-  auto client = open_producer(settings, "");
+  auto client = open_producer(settings);
   if (!client) return tl::make_unexpected(client.error());
   return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings);
 }
@@ -325,11 +327,14 @@ result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
 result<transactional_sink> make_transactional_sink(const sink_settings& settings, const std::string& transactional_id,
                                                    const std::string& group_id) {
   TROUPE_ASSERT(!transactional_id.empty() && !group_id.empty());
-  auto client = open_producer(settings, transactional_id);
+  auto watch = std::make_shared<contact>();
+  watch->counts_end_requests = true;
+  auto client = open_producer(settings, transactional_id, watch);
   if (!client) return tl::make_unexpected(client.error());
   transactional_sink made;
   made.sink = std::make_unique<rd_sink>(*client, std::make_shared<waker>(), settings);
-  auto transaction = make_transaction(std::move(*client), {transactional_id, group_id, settings.output_topic});
+  auto transaction =
+      make_transaction(std::move(*client), {transactional_id, group_id, settings.output_topic, std::move(watch)});
   if (!transaction) return tl::make_unexpected(transaction.error());
   made.transaction = std::move(*transaction);
   return made;

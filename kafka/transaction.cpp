@@ -85,12 +85,21 @@ public:
     shared_->tell({transaction_event::kind::opened, 0, {}});
     while (auto job = next()) {
       if (!commit(*job)) return;
+      if (shared_->settings.watch->end_requests != 0) return tell_unanswered();
       shared_->tell({transaction_event::kind::committed, job->token, {}});
     }
   }
 
 private:
   rd_kafka_t* client() { return shared_->client.get(); }
+
+  void tell_unanswered() {
+    shared_->tell(
+        {transaction_event::kind::lost, 0,
+         fmt::format("a commit of {} was asked for again after its connection broke; the producer is replaced, "
+                     "since the first request may still be on its way",
+                     shared_->settings.transactional_id)});
+  }
 
   std::optional<shared_state::job> next() {
     std::unique_lock lock(shared_->mutex);

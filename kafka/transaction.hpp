@@ -6,9 +6,11 @@
 // a thread of their own. It shares the client with the sink; a call that hangs keeps both alive behind the lane's back,
 // and does no harm there: the next generation has fenced its producer.
 //
-// A call whose outcome is not known is made again, never followed by an abort. Anything that is not retriable, and any
-// commit that takes longer than the broker keeps a transaction open, is the end of the producer (`lost`): the committed
-// offset tells its successor what became of the last transaction.
+// A call whose outcome is not known is made again, never followed by an abort. librdkafka does the same inside of a
+// call: when a connection breaks it sends EndTxn again, and a copy that is still on its way could end the next
+// transaction (KIP-890). So a commit of which a copy was never answered is done, and its producer is not used again.
+// Anything that is not retriable, and any commit that takes longer than the broker keeps a transaction open, is the end
+// of the producer (`lost`): the committed offset tells its successor what became of the last transaction.
 
 #include <memory>
 #include <string>
@@ -25,7 +27,8 @@ kafka_properties transactional_properties(const std::string& transactional_id);
 
 struct transaction_settings {
   std::string transactional_id, group_id;
-  std::string some_topic; ///< any that exists: the way to the group's coordinator is tried out with it
+  std::string some_topic;               ///< any that exists: the way to the group's coordinator is tried out with it
+  std::shared_ptr<const contact> watch; ///< of the client
 };
 
 /// Begins to open at once. errc::unavailable: too many threads of earlier ones hang. REQUIRES: the client was opened

@@ -183,4 +183,12 @@ BOOST_AUTO_TEST_CASE(error_for_good__any_request__the_producer_is_lost) {
   }));
 }
 
+// The client sends it again by itself, and the first copy may come to the broker after the next transaction has begun.
+BOOST_AUTO_TEST_CASE(connection_breaks_under_a_commit__the_producer_is_not_used_again) {
+  const injected broken{{"EndTxn", 26, false}, RD_KAFKA_RESP_ERR__TRANSPORT, timing::once};
+  BOOST_TEST((run(broken) == ending::lost));
+  const injected answered{{"EndTxn", 26, false}, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, timing::once};
+  BOOST_TEST((run(answered) == ending::committed));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
