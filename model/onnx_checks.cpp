@@ -107,6 +107,8 @@ result<void> check_model(const onnx::ModelProto& model) {
       return fail(errc::invalid, fmt::format("the initializer {} is there twice", quoted(tensor.name())));
     if (auto ok = check_tensor(tensor, fmt::format("the initializer {}", quoted(tensor.name()))); !ok) return ok;
   }
+  for (int i = 0; i < graph.input_size(); ++i)
+    if (graph.input(i).name().empty()) return fail(errc::invalid, fmt::format("input[{}] of the graph has no name", i));
   return check_opsets(model);
 }
 

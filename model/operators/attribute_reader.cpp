@@ -12,6 +12,7 @@
 
 namespace troupe::model {
 namespace {
+
 const attribute_entry& declared(const onnx::NodeProto& node, std::string_view name) {
   const attribute_entry* entry = find_attribute(node.op_type(), name);
   TROUPE_ASSERT(entry != nullptr);
@@ -21,8 +22,10 @@ const attribute_entry& declared(const onnx::NodeProto& node, std::string_view na
 // By its name, which a node need not have; else by what it makes or takes.
 std::string label_of(const onnx::NodeProto& node) {
   if (!node.name().empty()) return "node " + quoted(node.name());
-  if (node.output_size() > 0) return "node of " + quoted(node.output(0));
-  if (node.input_size() > 0) return "node behind " + quoted(node.input(0));
+  for (const std::string& value : node.output())
+    if (!value.empty()) return "node of " + quoted(value);
+  for (const std::string& value : node.input())
+    if (!value.empty()) return "node behind " + quoted(value);
   return "node without name, inputs and outputs, in the graph";
 }
 
