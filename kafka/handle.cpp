@@ -66,15 +66,12 @@ result<void> set_property(rd_kafka_conf_t* conf, const std::string& name, const 
   return fail(errc::invalid, fmt::format("kafka property \"{}\": {}", printable(name), printable(why.data())));
 }
 
-constexpr std::int16_t end_transaction = 26; // EndTxn
-
 rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t,
                                 std::int32_t, std::size_t, std::int64_t, rd_kafka_resp_err_t failure, void* watched) {
   constexpr std::int16_t fetch = 1, list_offsets = 2, sasl_handshake = 17, api_versions = 18, sasl_authenticate = 36;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR || api == sasl_handshake || api == api_versions || api == sasl_authenticate)
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   auto& to = *static_cast<contact*>(watched);
-  if (to.counts_end_requests && api == end_transaction) --to.end_requests;
   if (to.leaders_only && api != fetch && api != list_offsets) return RD_KAFKA_RESP_ERR_NO_ERROR;
   to.last_ns.store(std::chrono::steady_clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   if (to.answered) to.answered();
@@ -83,6 +80,7 @@ rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std
 
 rd_kafka_resp_err_t on_request(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t,
                                std::int32_t, std::size_t, void* watched) {
+  constexpr std::int16_t end_transaction = 26;
   if (api == end_transaction) ++static_cast<contact*>(watched)->end_requests;
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

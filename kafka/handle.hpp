@@ -61,7 +61,7 @@ struct contact {
   /// If set (before the client is opened), called at the end of each commit, on a thread of the client, with what the
   /// broker said of each partition. The same rules.
   std::function<void(const rd_kafka_topic_partition_list_t&)> committed;
-  /// Copies of EndTxn that were sent and not answered. Kept up to date if `counts_end_requests` (set before the client
+  /// EndTxn requests sent so far, again or not. Counted if `counts_end_requests` (set before the client
   /// is opened).
   std::atomic<int> end_requests{0};
   bool counts_end_requests = false;

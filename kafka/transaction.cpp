@@ -84,8 +84,9 @@ public:
     if (!open()) return;
     shared_->tell({transaction_event::kind::opened, 0, {}});
     while (auto job = next()) {
+      const int sent_before = shared_->settings.watch->end_requests;
       if (!commit(*job)) return;
-      if (shared_->settings.watch->end_requests != 0) return tell_unanswered();
+      if (shared_->settings.watch->end_requests - sent_before > 1) return tell_sent_again();
       shared_->tell({transaction_event::kind::committed, job->token, {}});
     }
   }
@@ -93,12 +94,11 @@ public:
 private:
   rd_kafka_t* client() { return shared_->client.get(); }
 
-  void tell_unanswered() {
-    shared_->tell(
-        {transaction_event::kind::lost, 0,
-         fmt::format("a commit of {} was asked for again after its connection broke; the producer is replaced, "
-                     "since the first request may still be on its way",
-                     shared_->settings.transactional_id)});
+  void tell_sent_again() {
+    shared_->tell({transaction_event::kind::lost, 0,
+                   fmt::format("a commit of {} had to be sent again; the producer is replaced, since the first request "
+                               "may still be on its way",
+                               shared_->settings.transactional_id)});
   }
 
   std::optional<shared_state::job> next() {

@@ -8,9 +8,10 @@
 //
 // A call whose outcome is not known is made again, never followed by an abort. librdkafka does the same inside of a
 // call: when a connection breaks it sends EndTxn again, and a copy that is still on its way could end the next
-// transaction (KIP-890). So a commit of which a copy was never answered is done, and its producer is not used again.
-// Anything that is not retriable, and any commit that takes longer than the broker keeps a transaction open, is the end
-// of the producer (`lost`): the committed offset tells its successor what became of the last transaction.
+// transaction (KIP-890). So after a commit that was sent more than once the producer is not used again. Anything that
+// is not retriable, and any commit that takes longer than the broker keeps a transaction open, is the end of the
+// producer
+// (`lost`), too: the committed offset tells its successor what became of the last transaction.
 
 #include <memory>
 #include <string>
