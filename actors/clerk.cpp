@@ -1,7 +1,7 @@
 #include "actors/clerk.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include <caf/stateful_actor.hpp>
 #include <spdlog/spdlog.h>
@@ -86,12 +86,15 @@ result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, mill
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
                                     clerk_ports& ports, milliseconds limit) {
   std::vector<topic_partition> partitions;
-  std::set<std::string> shut_out;
+  std::map<std::string, result<void>> fences;
   for (auto& query : where) {
-    partitions.push_back(query.where);
-    if (query.fence.empty() || !shut_out.insert(query.fence).second) continue;
-    if (auto fenced = ports.fencer->fence(query.fence, limit); !fenced) return tl::make_unexpected(fenced.error());
+    if (!query.fence.empty() && !fences.contains(query.fence))
+      fences[query.fence] = ports.fencer->fence(query.fence, limit);
+    // Those of a lane that can't be shut out have no start yet; nobody else waits for them.
+    if (query.fence.empty() || fences[query.fence]) partitions.push_back(query.where);
   }
+  for (auto& [id, fenced] : fences)
+    if (!fenced && partitions.empty()) return tl::make_unexpected(fenced.error());
   auto committed = ports.offsets->committed(pipeline.group_id, partitions, limit);
   if (!committed) return tl::make_unexpected(committed.error());
   found_starts starts;

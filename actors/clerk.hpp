@@ -47,7 +47,7 @@ clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self
 /// Committed offsets of `where`; those that have none are resolved by the rule and committed before this returns, so
 /// that a crash before the first row cannot move the start. Partitions that were added to a topic in use start at its
 /// first row, whatever the rule says: none of their rows may be skipped. Lanes that are to be fenced are, before any
-/// offset is read. Exposed for tests.
+/// offset is read; partitions of one that can't be are left out. Exposed for tests.
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
                                     clerk_ports& ports, milliseconds limit);
 

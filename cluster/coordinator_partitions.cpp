@@ -67,7 +67,7 @@ coordinator_core::freedom coordinator_core::freedom_of(const partition_key& whic
   const auto* report = member ? report_of(member->node) : nullptr;
   const auto* lane = lane_of(report, which.pipeline);
   const bool same_life = member && member->node == known->node;
-  if (fencing && lane && (!same_life || lane->generation > known->generation)) {
+  if (fencing && lane && !report->kafka_lost && (!same_life || lane->generation > known->generation)) {
     if (lane->opened) return freedom::free;          // by opening it has shut out the lanes before it
     if (lane->problem.empty()) return freedom::held; // it is about to
   }

@@ -80,8 +80,10 @@ rd_kafka_resp_err_t on_response(rd_kafka_t*, int, const char*, std::int32_t, std
 
 rd_kafka_resp_err_t on_request(rd_kafka_t*, int, const char*, std::int32_t, std::int16_t api, std::int16_t,
                                std::int32_t, std::size_t, void* watched) {
-  constexpr std::int16_t end_transaction = 26;
-  if (api == end_transaction) ++static_cast<contact*>(watched)->end_requests;
+  constexpr std::int16_t end_transaction = 26, transaction_offsets = 28;
+  auto& to = *static_cast<contact*>(watched);
+  if (api == end_transaction) ++to.end_requests;
+  if (api == transaction_offsets) ++to.offset_requests;
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -92,7 +94,7 @@ rd_kafka_resp_err_t on_commit(rd_kafka_t*, const rd_kafka_topic_partition_list_t
 }
 
 rd_kafka_resp_err_t on_client_made(rd_kafka_t* client, const rd_kafka_conf_t*, void* watched, char*, std::size_t) {
-  if (static_cast<contact*>(watched)->counts_end_requests)
+  if (static_cast<contact*>(watched)->counts_transactions)
     rd_kafka_interceptor_add_on_request_sent(client, "troupe", on_request, watched);
   if (static_cast<contact*>(watched)->committed)
     rd_kafka_interceptor_add_on_commit(client, "troupe", on_commit, watched);

@@ -61,10 +61,10 @@ struct contact {
   /// If set (before the client is opened), called at the end of each commit, on a thread of the client, with what the
   /// broker said of each partition. The same rules.
   std::function<void(const rd_kafka_topic_partition_list_t&)> committed;
-  /// EndTxn requests sent so far, again or not. Counted if `counts_end_requests` (set before the client
-  /// is opened).
-  std::atomic<int> end_requests{0};
-  bool counts_end_requests = false;
+  /// Requests sent so far, again or not, that end a transaction or take offsets into one. Counted if
+  /// `counts_transactions` (set before the client is opened).
+  std::atomic<int> end_requests{0}, offset_requests{0};
+  bool counts_transactions = false;
   /// Count only answers of the partitions' leaders (Fetch, ListOffsets), not of any broker. Set before the client is
   /// opened.
   bool leaders_only = false;

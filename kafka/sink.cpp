@@ -328,7 +328,7 @@ result<transactional_sink> make_transactional_sink(const sink_settings& settings
                                                    const std::string& group_id) {
   TROUPE_ASSERT(!transactional_id.empty() && !group_id.empty());
   auto watch = std::make_shared<contact>();
-  watch->counts_end_requests = true;
+  watch->counts_transactions = true;
   auto client = open_producer(settings, transactional_id, watch);
   if (!client) return tl::make_unexpected(client.error());
   transactional_sink made;

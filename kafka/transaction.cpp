@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@ namespace {
 constexpr milliseconds transaction_timeout{10'000};
 /// Of one call; it is made again until it is done or the port is closed.
 constexpr milliseconds call_limit{1000};
+constexpr milliseconds call_pause{20}; ///< before it is made again
 /// Of the call that adds offsets: one that has run out of time has failed, and the transaction with it.
 constexpr milliseconds offsets_limit = transaction_timeout;
 /// Threads of closed ports that may still be inside of a call. More of them hang for good.
@@ -54,10 +56,6 @@ struct shared_state {
   std::vector<transaction_event> events;
   std::optional<deadline> commit_by; ///< while a commit is under way
 
-  bool is_closed() {
-    std::lock_guard lock(mutex);
-    return closed;
-  }
   void tell(transaction_event event) {
     {
       std::lock_guard lock(mutex);
@@ -82,11 +80,13 @@ public:
 
   void run() {
     if (!open()) return;
+    if (shared_->settings.watch->end_requests > 1) return tell_sent_again();
     shared_->tell({transaction_event::kind::opened, 0, {}});
     while (auto job = next()) {
-      const int sent_before = shared_->settings.watch->end_requests;
+      const auto& sent = *shared_->settings.watch;
+      const int ends_before = sent.end_requests, offsets_before = sent.offset_requests;
       if (!commit(*job)) return;
-      if (shared_->settings.watch->end_requests - sent_before > 1) return tell_sent_again();
+      if (sent.end_requests - ends_before > 1 || sent.offset_requests - offsets_before > 1) return tell_sent_again();
       shared_->tell({transaction_event::kind::committed, job->token, {}});
     }
   }
@@ -94,9 +94,14 @@ public:
 private:
   rd_kafka_t* client() { return shared_->client.get(); }
 
+  bool closed_within(milliseconds pause) {
+    std::unique_lock lock(shared_->mutex);
+    return shared_->changed.wait_for(lock, pause, [&] { return shared_->closed; });
+  }
+
   void tell_sent_again() {
     shared_->tell({transaction_event::kind::lost, 0,
-                   fmt::format("a commit of {} had to be sent again; the producer is replaced, since the first request "
+                   fmt::format("a request of {} had to be sent again; the producer is replaced, since the first one "
                                "may still be on its way",
                                shared_->settings.transactional_id)});
   }
@@ -113,7 +118,7 @@ private:
     for (;;) {
       const error_ptr failure(call());
       if (!failure) return true;
-      if (shared_->is_closed()) return false;
+      if (closed_within(call_pause)) return false;
       if (rd_kafka_error_is_retriable(failure.get()) != 0) continue;
       shared_->tell(
           {transaction_event::kind::lost, 0,
@@ -225,7 +230,10 @@ public:
     for (;;) {
       const error_ptr failure(rd_kafka_init_transactions(client->get(), std::max(1, until.left_ms())));
       if (!failure) return {};
-      if (rd_kafka_error_is_retriable(failure.get()) != 0 && !until.passed()) continue;
+      if (rd_kafka_error_is_retriable(failure.get()) != 0 && !until.passed()) {
+        std::this_thread::sleep_for(call_pause);
+        continue;
+      }
       return tl::make_unexpected(make_error(failure.get(), fmt::format("can't shut out {}", transactional_id)));
     }
   }
@@ -238,7 +246,12 @@ private:
 
 kafka_properties transactional_properties(const std::string& transactional_id) {
   const auto timeout = std::to_string(transaction_timeout.count());
-  return {{"transactional.id", transactional_id}, {"transaction.timeout.ms", timeout}, {"message.timeout.ms", timeout}};
+  // librdkafka takes no longer timeout of a request with that, and that is what it takes by default.
+  const auto request = std::to_string((transaction_timeout - milliseconds(100)).count());
+  return {{"transactional.id", transactional_id},
+          {"transaction.timeout.ms", timeout},
+          {"message.timeout.ms", timeout},
+          {"socket.timeout.ms", request}};
 }
 
 result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, const transaction_settings& settings) {
@@ -247,7 +260,12 @@ result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, 
                 fmt::format("{} threads hang in calls of librdkafka about transactions that are long "
                             "over; restart this node",
                             left_behind.load()));
-  return std::make_unique<rd_transaction>(std::make_shared<shared_state>(std::move(client), settings));
+  try {
+    return std::make_unique<rd_transaction>(std::make_shared<shared_state>(std::move(client), settings));
+  } catch (const std::system_error& why) {
+    return fail(errc::unavailable,
+                fmt::format("no thread for the transactions of {}: {}", settings.transactional_id, why.what()));
+  }
 }
 
 std::unique_ptr<lane_fencer> make_lane_fencer(const kafka_properties& user) {

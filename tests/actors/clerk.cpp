@@ -159,6 +159,14 @@ BOOST_FIXTURE_TEST_CASE(lane_to_be_fenced__is_fenced_once_and_before_any_offset_
   BOOST_TEST(fencer->ids == std::vector<std::string>{"lane-b"});
 }
 
+BOOST_FIXTURE_TEST_CASE(lane_can_not_be_fenced__partitions_of_others_start, fixture) {
+  query = {{{"dsp", 0}, false, "lane-b"}, {{"dsp", 1}, false}};
+  offsets->known[{"dsp", 0}] = {{"dsp", 0}, 20, {}};
+  offsets->known[{"dsp", 1}] = {{"dsp", 1}, 30, {}};
+  fencer->fails = true;
+  BOOST_TEST(starts() == "dsp/1@30 ");
+}
+
 BOOST_FIXTURE_TEST_CASE(lane_can_not_be_fenced__no_start_is_told, fixture) {
   query = {{{"dsp", 0}, false, "lane-b"}};
   offsets->known[{"dsp", 0}] = {{"dsp", 0}, 20, {}};
