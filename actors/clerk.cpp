@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include <caf/stateful_actor.hpp>
 #include <spdlog/spdlog.h>
@@ -86,15 +87,21 @@ result<void> move_to_what_is_left(found_starts& starts, clerk_ports& ports, mill
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
                                     clerk_ports& ports, milliseconds limit) {
   std::vector<topic_partition> partitions;
-  std::map<std::string, result<void>> fences;
+  std::map<std::string, bool> shut_out;
+  std::optional<error> problem;
   for (auto& query : where) {
-    if (!query.fence.empty() && !fences.contains(query.fence))
-      fences[query.fence] = ports.fencer->fence(query.fence, limit);
+    if (!query.fence.empty() && !shut_out.contains(query.fence)) {
+      auto fenced = ports.fencer->fence(query.fence, limit);
+      shut_out[query.fence] = fenced.has_value();
+      if (!fenced) {
+        spdlog::warn("partitions wait: {}", fenced.error().message);
+        problem = fenced.error();
+      }
+    }
     // Those of a lane that can't be shut out have no start yet; nobody else waits for them.
-    if (query.fence.empty() || fences[query.fence]) partitions.push_back(query.where);
+    if (query.fence.empty() || shut_out[query.fence]) partitions.push_back(query.where);
   }
-  for (auto& [id, fenced] : fences)
-    if (!fenced && partitions.empty()) return tl::make_unexpected(fenced.error());
+  if (problem && partitions.empty()) return tl::make_unexpected(*problem);
   auto committed = ports.offsets->committed(pipeline.group_id, partitions, limit);
   if (!committed) return tl::make_unexpected(committed.error());
   found_starts starts;

@@ -221,10 +221,7 @@ public:
 
   result<void> fence(const std::string& transactional_id, milliseconds limit) override {
     const deadline until(limit);
-    auto fixed = transactional_properties(transactional_id);
-    fixed["enable.idempotence"] = "true";
-    fixed["acks"] = "all";
-    auto client = open_client(role::producer, user_, fixed);
+    auto client = open_client(role::producer, user_, transactional_properties(transactional_id));
     if (!client) return tl::make_unexpected(client.error());
     client->get_deleter().limit = lane_close_limit;
     for (;;) {
@@ -248,10 +245,8 @@ kafka_properties transactional_properties(const std::string& transactional_id) {
   const auto timeout = std::to_string(transaction_timeout.count());
   // librdkafka takes no longer timeout of a request with that, and that is what it takes by default.
   const auto request = std::to_string((transaction_timeout - milliseconds(100)).count());
-  return {{"transactional.id", transactional_id},
-          {"transaction.timeout.ms", timeout},
-          {"message.timeout.ms", timeout},
-          {"socket.timeout.ms", request}};
+  return {{"transactional.id", transactional_id}, {"enable.idempotence", "true"},  {"acks", "all"},
+          {"transaction.timeout.ms", timeout},    {"message.timeout.ms", timeout}, {"socket.timeout.ms", request}};
 }
 
 result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, const transaction_settings& settings) {

@@ -7,11 +7,11 @@
 // and does no harm there: the next generation has fenced its producer.
 //
 // A call whose outcome is not known is made again, never followed by an abort. librdkafka does the same inside of a
-// call: when a connection breaks it sends EndTxn again, and a copy that is still on its way could end the next
-// transaction (KIP-890). So after a commit that was sent more than once the producer is not used again. Anything that
-// is not retriable, and any commit that takes longer than the broker keeps a transaction open, is the end of the
-// producer
-// (`lost`), too: the committed offset tells its successor what became of the last transaction.
+// call: when a connection breaks it sends EndTxn or the offsets again, and a copy that is still on its way could end
+// the next transaction, or put its offsets back (KIP-890). So once one of these requests was sent twice for one
+// transaction the producer is not used again. Anything that is not retriable, and any commit that takes longer than the
+// broker keeps a transaction open, is the end of the producer (`lost`), too: the committed offset tells its successor
+// what became of the last transaction.
 
 #include <memory>
 #include <string>
