@@ -89,9 +89,12 @@ result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::v
   std::vector<topic_partition> partitions;
   std::map<std::string, bool> shut_out;
   std::optional<error> problem;
+  const auto fenced_by = std::chrono::steady_clock::now() + limit;
   for (auto& query : where) {
     if (!query.fence.empty() && !shut_out.contains(query.fence)) {
-      auto fenced = ports.fencer->fence(query.fence, limit);
+      // One limit for all: appends wait behind this.
+      auto left = std::chrono::ceil<milliseconds>(fenced_by - std::chrono::steady_clock::now());
+      auto fenced = ports.fencer->fence(query.fence, std::max(milliseconds(1), left));
       shut_out[query.fence] = fenced.has_value();
       if (!fenced) {
         spdlog::warn("partitions wait: {}", fenced.error().message);
@@ -120,8 +123,9 @@ result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::v
   if (!offsets) return tl::make_unexpected(offsets.error());
   std::vector<committed_offset> commits;
   for (std::size_t i = 0; i < fresh.size(); ++i) commits.push_back({fresh[i].where, (*offsets)[i], {}});
-  if (auto done = ports.offsets->commit(pipeline.group_id, commits, limit); !done)
-    return tl::make_unexpected(done.error());
+  auto done = pipeline.exactly_once ? ports.writer->commit_offsets(pipeline.group_id, commits, limit)
+                                    : ports.offsets->commit(pipeline.group_id, commits, limit);
+  if (!done) return tl::make_unexpected(done.error());
   for (auto& entry : commits) starts.push_back({entry.where, *entry.offset, {}});
   return starts;
 }

@@ -20,6 +20,7 @@ struct start_rule {
 struct clerk_pipeline {
   std::string group_id;
   start_rule starting;
+  bool exactly_once = false;
   bool fail_on_data_loss = true; ///< false: a committed offset that is gone is replaced by the nearest one left
 };
 
@@ -45,9 +46,10 @@ clerk_actor::behavior_type clerk(clerk_actor::stateful_pointer<clerk_state> self
                                  std::shared_ptr<clerk_ports> ports);
 
 /// Committed offsets of `where`; those that have none are resolved by the rule and committed before this returns, so
-/// that a crash before the first row cannot move the start. Partitions that were added to a topic in use start at its
-/// first row, whatever the rule says: none of their rows may be skipped. Lanes that are to be fenced are, before any
-/// offset is read; partitions of one that can't be are left out. Exposed for tests.
+/// that a crash before the first row cannot move the start. With exactly_once only the newest coordinator can do that:
+/// one that was frozen here would put back what lanes have committed since. Partitions that were added to a topic in
+/// use start at its first row, whatever the rule says: none of their rows may be skipped. Lanes that are to be fenced
+/// are, before any offset is read; partitions of one that can't be are left out. Exposed for tests.
 result<found_starts> resolve_starts(const clerk_pipeline& pipeline, const std::vector<action::start_query>& where,
                                     clerk_ports& ports, milliseconds limit);
 

@@ -10,9 +10,9 @@ namespace {
 using self_ptr = coordinator_actor::stateful_pointer<coordinator_state>;
 
 constexpr milliseconds tick_interval{50};
-/// Without a word from a clerk that owes an answer. Its longest job is five calls to Kafka of 5 s each, so this is the
-/// watchdog of last resort, for a call that never returns.
-constexpr milliseconds clerk_limit{30'000};
+/// Without a word from a clerk that owes an answer. Its longest job, to find starts, is six steps of 5 s each, so this
+/// is the watchdog of last resort, for a call that never returns.
+constexpr milliseconds clerk_limit{40'000};
 constexpr milliseconds dialer_limit{3'000};
 /// Changes that wait for the log at the same time; more are refused at once.
 constexpr std::size_t waiting_max = 1000;

@@ -77,7 +77,8 @@ coordinator_config coordinator_config_of(const config::config& cfg, const node_r
 clerk_config clerk_config_of(const config::config& cfg) {
   clerk_config c;
   for (auto& pipeline : cfg.pipelines)
-    c.pipelines[pipeline.name] = {pipeline.group_id, start_rule_of(pipeline.starting), pipeline.fail_on_data_loss};
+    c.pipelines[pipeline.name] = {pipeline.group_id, start_rule_of(pipeline.starting),
+                                  pipeline.delivery == "exactly_once", pipeline.fail_on_data_loss};
   return c;
 }
 

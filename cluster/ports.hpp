@@ -230,6 +230,12 @@ struct log_write {
   std::optional<std::string> value;
 };
 
+struct committed_offset {
+  topic_partition where;
+  std::optional<std::int64_t> offset;
+  std::string metadata;
+};
+
 /// The only way to write the control topic: a transactional producer with the id `troupe.<cluster>.coordinator`.
 /// Blocks.
 class control_writer {
@@ -238,8 +244,12 @@ public:
   /// Fences whoever wrote before. Opening again after a loss makes a new producer.
   virtual result<void> open(milliseconds limit) = 0;
   /// One transaction; returns the offset of the first record once it is committed. errc::fenced: somebody newer rules.
-  /// errc::timeout: unknown whether it happened; the writer is lost.
+  /// errc::timeout: unknown whether it happened; the writer is lost. One that is lost says errc::fenced.
   virtual result<std::int64_t> append(std::span<const log_write> records, milliseconds limit) = 0;
+  /// Commits offsets of a group in a transaction of this writer. So one that was frozen and does not know that somebody
+  /// newer rules is refused, where offset_store::commit() would put offsets back. Errors as append().
+  virtual result<void> commit_offsets(const std::string& group, std::span<const committed_offset> offsets,
+                                      milliseconds limit) = 0;
 };
 
 /// Writes the lease topic. Never waits for the broker.
@@ -247,12 +257,6 @@ class lease_writer {
 public:
   virtual ~lease_writer() = default;
   virtual void beat(std::string value) = 0;
-};
-
-struct committed_offset {
-  topic_partition where;
-  std::optional<std::int64_t> offset;
-  std::string metadata;
 };
 
 /// Committed offsets of consumer groups, and where a partition without one starts. Blocks.

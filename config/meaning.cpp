@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/transaction_timeout.hpp"
 #include "config/address.hpp"
 #include "config/convert.hpp"
 
@@ -119,9 +120,8 @@ void check_output(const pipeline_config& pipeline, const std::string& path, prob
   }
 }
 
-/// Brokers give up a lane's transaction 10 s after its first record (kafka/transaction.cpp); half of that is for what
-/// comes after the interval.
-constexpr milliseconds transaction_interval_max{5'000};
+/// Half of the time is for what comes after the interval.
+constexpr milliseconds transaction_interval_max = transaction_timeout / 2;
 
 void check_delivery(const pipeline_config& pipeline, const std::string& path, problem_list& problems) {
   relate(pipeline.delivery != "exactly_once" || pipeline.commit_interval_ms <= transaction_interval_max,

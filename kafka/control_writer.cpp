@@ -5,14 +5,13 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "base/transaction_timeout.hpp"
 #include "kafka/control_ports.hpp"
 #include "kafka/topic_catalog.hpp"
 
 namespace troupe::kafka {
 namespace {
 
-// A writer that dies holds the topic's readers back for at most this long, unless its successor opens before.
-constexpr auto transaction_timeout_ms = "10000";
 constexpr milliseconds close_limit{100};
 
 bool means_fenced(rd_kafka_resp_err_t code) { return kind_of(code) == errc::fenced; }
@@ -35,20 +34,19 @@ result<void> kafka_control_writer::open(milliseconds limit) {
   const deadline until(limit);
   client_.reset();
   if (auto exists = require_topic(user_, topic_, until.left()); !exists) return exists;
+  const auto timeout = std::to_string(transaction_timeout.count());
   const kafka_properties fixed = {
-      {"transactional.id", id_},
-      {"enable.idempotence", "true"},
-      {"acks", "all"},
-      {"transaction.timeout.ms", transaction_timeout_ms},
-      {"message.timeout.ms", transaction_timeout_ms},
-      {"linger.ms", "0"},
-      {"retry.backoff.ms", "20"},
-      {"reconnect.backoff.max.ms", "1000"},
+      {"transactional.id", id_},           {"enable.idempotence", "true"},       {"acks", "all"},
+      {"transaction.timeout.ms", timeout}, {"message.timeout.ms", timeout},      {"linger.ms", "0"},
+      {"retry.backoff.ms", "20"},          {"reconnect.backoff.max.ms", "1000"},
   };
-  auto client = open_client(role::producer, user_, fixed, 0, [this](rd_kafka_conf_t* conf) {
+  requests_ = std::make_shared<contact>();
+  requests_->counts_transactions = true;
+  const auto adjust = [this](rd_kafka_conf_t* conf) {
     rd_kafka_conf_set_opaque(conf, this);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-  });
+  };
+  auto client = open_client(role::producer, user_, fixed, 0, adjust, requests_);
   if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = close_limit;
   client_ = std::move(*client);
@@ -75,17 +73,9 @@ void kafka_control_writer::learn_leader(const deadline& until) {
 
 result<std::int64_t> kafka_control_writer::append(std::span<const log_write> records, milliseconds limit) {
   TROUPE_ASSERT(!records.empty());
-  if (!client_)
-    return fail(errc::unavailable, fmt::format("the writer of topic \"{}\" is not open; open it first", topic_));
   const deadline until(limit);
   receipt_ = {std::vector<std::int64_t>(records.size(), -1), 0, RD_KAFKA_RESP_ERR_NO_ERROR};
-  auto done = begin();
-  if (done)
-    done = produce(records).and_then([&] { return deliver(until); }).or_else([&](error cause) {
-      return client_ ? result<void>(tl::make_unexpected(abort(std::move(cause), until)))
-                     : result<void>(tl::make_unexpected(std::move(cause)));
-    });
-  if (done) done = commit(until);
+  auto done = in_transaction(until, [&] { return produce(records).and_then([&] { return deliver(until); }); });
   if (!done) return tl::make_unexpected(done.error());
   // Nobody else can write in between, so any offset tells the first. The broker gives none for a batch that it
   // recognises as a repetition of an older one.
@@ -95,6 +85,26 @@ result<std::int64_t> kafka_control_writer::append(std::span<const log_write> rec
       lose({errc::timeout, fmt::format("topic \"{}\" was written, but the broker did not say at which "
                                        "offset; read it to find out",
                                        topic_)}));
+}
+
+result<void> kafka_control_writer::commit_offsets(const std::string& group, std::span<const committed_offset> offsets,
+                                                  milliseconds limit) {
+  TROUPE_ASSERT(!offsets.empty());
+  const deadline until(limit);
+  return in_transaction(until, [&] { return send_offsets(group, offsets, until); });
+}
+
+template <class Fill> result<void> kafka_control_writer::in_transaction(const deadline& until, Fill fill) {
+  if (!client_) return fail(errc::fenced, fmt::format("the writer of topic \"{}\" is not open; open it first", topic_));
+  const int ends_before = requests_->end_requests, offsets_before = requests_->offset_requests;
+  auto done = begin();
+  if (!done) return done;
+  if (done = fill(); !done)
+    return client_ ? tl::make_unexpected(abort(done.error(), until)) : tl::make_unexpected(done.error());
+  if (done = commit(until); !done) return done;
+  // A copy that is still on its way could end the next transaction before it is whole (as in kafka/transaction.hpp).
+  if (requests_->end_requests - ends_before > 1 || requests_->offset_requests - offsets_before > 1) client_.reset();
+  return {};
 }
 
 result<void> kafka_control_writer::begin() {
@@ -143,6 +153,21 @@ result<void> kafka_control_writer::commit(const deadline& until) {
       continue; // the same call again: an abort now could undo what is committed already
     if (rd_kafka_error_is_retriable(failure.get())) cause.code = errc::timeout;
     return tl::make_unexpected(lose(std::move(cause)));
+  }
+}
+
+result<void> kafka_control_writer::send_offsets(const std::string& group, std::span<const committed_offset> offsets,
+                                                const deadline& until) {
+  const group_metadata_ptr consumers(rd_kafka_consumer_group_metadata_new(group.c_str()));
+  auto list = make_partition_list(offsets.size());
+  for (const auto& one : offsets) add_commit(client_.get(), list.get(), one.where, one.offset.value(), one.metadata);
+  for (;;) {
+    const error_ptr failure(
+        rd_kafka_send_offsets_to_transaction(client_.get(), list.get(), consumers.get(), until.left_ms()));
+    if (!failure) return {};
+    if (rd_kafka_error_is_retriable(failure.get()) && !until.passed()) continue;
+    return tl::make_unexpected(
+        make_error(failure.get(), fmt::format("can't commit offsets of group \"{}\"", printable(group))));
   }
 }
 

@@ -6,7 +6,8 @@
 // away.
 //
 //   closed --open ok--> open --append ok, or refused and aborted--> open
-//                       open --fenced | timeout | can't be aborted--> closed (the client is thrown away)
+//                       open --fenced | timeout | can't be aborted | a request was sent twice--> closed (the client is
+//                       thrown away)
 //
 // After a loss nothing is tried again with the same producer: a late commit of it must not meet a later transaction.
 // The next open() fences it, which also aborts what it left behind.
@@ -26,6 +27,8 @@ public:
   kafka_control_writer(kafka_properties user, const std::string& cluster);
   result<void> open(milliseconds limit) override;
   result<std::int64_t> append(std::span<const log_write> records, milliseconds limit) override;
+  result<void> commit_offsets(const std::string& group, std::span<const committed_offset> offsets,
+                              milliseconds limit) override;
 
 private:
   /// What became of the records of one append(); index as in its span.
@@ -36,9 +39,12 @@ private:
   };
 
   void learn_leader(const deadline& until);
+  /// Begins, fills, commits; what could not be filled is aborted.
+  template <class Fill> result<void> in_transaction(const deadline& until, Fill fill);
   result<void> begin();
   result<void> produce(std::span<const log_write> records);
   result<void> deliver(const deadline& until);
+  result<void> send_offsets(const std::string& group, std::span<const committed_offset> offsets, const deadline& until);
   result<void> commit(const deadline& until);
   /// `cause` once the transaction is aborted; when it can't be, the writer is lost.
   error abort(error cause, const deadline& until);
@@ -50,7 +56,8 @@ private:
   const kafka_properties user_;
   const std::string topic_, id_;
   receipt receipt_;
-  handle_ptr client_; ///< null: closed
+  std::shared_ptr<contact> requests_; ///< of the client
+  handle_ptr client_;                 ///< null: closed
 };
 
 } // namespace troupe::kafka

@@ -31,6 +31,8 @@ using error_ptr = std::unique_ptr<rd_kafka_error_t, c_deleter<rd_kafka_error_des
 using topic_ptr = std::unique_ptr<rd_kafka_topic_t, c_deleter<rd_kafka_topic_destroy>>;
 using message_ptr = std::unique_ptr<rd_kafka_message_t, c_deleter<rd_kafka_message_destroy>>;
 using conf_ptr = std::unique_ptr<rd_kafka_conf_t, c_deleter<rd_kafka_conf_destroy>>;
+using group_metadata_ptr =
+    std::unique_ptr<rd_kafka_consumer_group_metadata_t, c_deleter<rd_kafka_consumer_group_metadata_destroy>>;
 using partition_list_ptr =
     std::unique_ptr<rd_kafka_topic_partition_list_t, c_deleter<rd_kafka_topic_partition_list_destroy>>;
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "base/transaction_timeout.hpp"
 #include "kafka/control_ports.hpp"
 #include "kafka/deadline.hpp"
 #include "kafka/waker.hpp"
@@ -17,9 +18,6 @@
 namespace troupe::kafka {
 namespace {
 
-/// How long a broker keeps a transaction open that nobody ends: the longest that a lane which died with all its
-/// colleagues holds readers back.
-constexpr milliseconds transaction_timeout{10'000};
 /// Of one call; it is made again until it is done or the port is closed.
 constexpr milliseconds call_limit{1000};
 constexpr milliseconds call_pause{20}; ///< before it is made again
@@ -28,9 +26,6 @@ constexpr milliseconds offsets_limit = transaction_timeout;
 /// Threads of closed ports that may still be inside of a call. More of them hang for good.
 constexpr int left_behind_max = 8;
 std::atomic<int> left_behind{0};
-
-using metadata_ptr =
-    std::unique_ptr<rd_kafka_consumer_group_metadata_t, c_deleter<rd_kafka_consumer_group_metadata_destroy>>;
 
 /// What the port and its thread share; lives until both have let go.
 struct shared_state {
@@ -41,7 +36,7 @@ struct shared_state {
 
   const shared_handle client;
   const transaction_settings settings;
-  const metadata_ptr group;
+  const group_metadata_ptr group;
   waker wake;
 
   struct job {
@@ -251,10 +246,9 @@ kafka_properties transactional_properties(const std::string& transactional_id) {
 
 result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, const transaction_settings& settings) {
   if (left_behind > left_behind_max)
-    return fail(errc::unavailable,
-                fmt::format("{} threads hang in calls of librdkafka about transactions that are long "
-                            "over; restart this node",
-                            left_behind.load()));
+    return fail(errc::internal, fmt::format("{} threads hang in calls of librdkafka about transactions that are long "
+                                            "over; restart this node",
+                                            left_behind.load()));
   try {
     return std::make_unique<rd_transaction>(std::make_shared<shared_state>(std::move(client), settings));
   } catch (const std::system_error& why) {

@@ -57,8 +57,24 @@ struct memory_fencer final : lane_fencer {
   }
 };
 
+/// Takes offsets only, into the store, until somebody newer rules.
+struct memory_writer final : control_writer {
+  memory_offsets& store;
+  bool fenced = false;
+  explicit memory_writer(memory_offsets& to)
+      : store(to) {}
+  result<void> open(milliseconds) override { return {}; }
+  result<std::int64_t> append(std::span<const log_write>, milliseconds) override { return 0; }
+  result<void> commit_offsets(const std::string&, std::span<const committed_offset> offsets, milliseconds) override {
+    if (fenced) return fail(errc::fenced, "somebody newer rules");
+    for (auto& entry : offsets) store.known[entry.where] = entry;
+    return {};
+  }
+};
+
 struct fixture {
   clerk_ports ports;
+  memory_writer* writer = nullptr;
   memory_fencer* fencer = nullptr;
   memory_offsets* offsets = nullptr;
   clerk_pipeline pipeline{"troupe.games", {}};
@@ -68,6 +84,9 @@ struct fixture {
     auto store = std::make_unique<memory_offsets>();
     offsets = store.get();
     ports.offsets = std::move(store);
+    auto pen = std::make_unique<memory_writer>(*offsets);
+    writer = pen.get();
+    ports.writer = std::move(pen);
     auto own = std::make_unique<memory_fencer>();
     fencer = own.get();
     ports.fencer = std::move(own);
@@ -112,6 +131,16 @@ BOOST_FIXTURE_TEST_CASE(start_was_resolved__it_is_committed_and_stays, fixture) 
 BOOST_FIXTURE_TEST_CASE(start_can_not_be_committed__there_is_no_start, fixture) {
   offsets->commits_fail = true;
   BOOST_TEST(starts() == "no broker");
+}
+
+BOOST_FIXTURE_TEST_CASE(exactly_once__start_is_committed_by_the_newest_coordinator_only, fixture) {
+  pipeline.exactly_once = true;
+  BOOST_TEST(starts() == "dsp/0@100 dsp/1@100 ");
+  BOOST_TEST(offsets->commits == 0u);
+  offsets->known.clear();
+  writer->fenced = true;
+  BOOST_TEST(starts() == "somebody newer rules");
+  BOOST_TEST(offsets->known.empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(committed_offset__wins_over_the_rule, fixture) {

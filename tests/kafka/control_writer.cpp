@@ -35,12 +35,12 @@ BOOST_AUTO_TEST_CASE(append__several_records__returns_the_offset_of_the_first) {
   BOOST_TEST(records[3].offset == next);
 }
 
-BOOST_AUTO_TEST_CASE(append__not_open__is_unavailable) {
+BOOST_AUTO_TEST_CASE(append__not_open__is_fenced) {
   const control_plane plane;
   const auto writer = make_control_writer(plane.user, plane.cluster);
   const auto refused = writer->append(one, plane.limit);
   BOOST_REQUIRE(!refused);
-  check_code(refused.error(), errc::unavailable);
+  check_code(refused.error(), errc::fenced);
 }
 
 BOOST_AUTO_TEST_CASE(open__topic_missing__is_not_found) {
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(append__fenced_at_commit__says_so_and_needs_a_new_open) {
   const auto refused = writer->append(one, plane.limit);
   BOOST_REQUIRE(!refused);
   check_code(refused.error(), errc::fenced);
-  check_code(writer->append(one, plane.limit).error(), errc::unavailable);
+  check_code(writer->append(one, plane.limit).error(), errc::fenced);
   must(writer->open(plane.limit));
   must(writer->append(one, plane.limit));
 }

@@ -97,6 +97,28 @@ BOOST_AUTO_TEST_CASE(open__by_a_second_writer__fences_the_first_and_nothing_of_i
   BOOST_TEST(!newer->append(one, 20s).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(commit_offsets__by_a_writer_that_was_replaced__changes_nothing) {
+  const auto cluster = cluster_with_topics();
+  const topic_partition where{control_topic(cluster), 0};
+  const std::string group = cluster + ".group";
+  const auto store = must(make_offset_store(properties()));
+  const auto committed = [&] { return must(store->committed(group, {&where, 1}, 20s)).at(0).offset; };
+  const auto older = make_control_writer(properties(), cluster);
+  must(older->open(20s));
+  const committed_offset early{where, 5, {}}, late{where, 9, {}};
+  must(timed("commit_offsets, the first", [&] { return older->commit_offsets(group, {&early, 1}, 20s); }));
+  BOOST_TEST(committed().value_or(-1) == 5);
+
+  const auto newer = make_control_writer(properties(), cluster);
+  must(newer->open(20s));
+  must(newer->commit_offsets(group, {&late, 1}, 20s));
+  const auto refused = older->commit_offsets(group, {&early, 1}, 20s);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(static_cast<int>(refused.error().code) == static_cast<int>(errc::fenced), refused.error().message);
+  BOOST_TEST(committed().value_or(-1) == 9);
+  must(newer->append(one, 20s)); // appends and offsets take turns
+}
+
 BOOST_AUTO_TEST_CASE(open__after_a_writer_that_died_in_a_transaction__aborts_it) {
   const auto cluster = cluster_with_topics();
   const auto dead = dead_writer(cluster);

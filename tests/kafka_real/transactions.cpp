@@ -15,9 +15,6 @@ using namespace troupe::kafka::real;
 
 namespace {
 
-using group_metadata_ptr =
-    std::unique_ptr<rd_kafka_consumer_group_metadata_t, c_deleter<rd_kafka_consumer_group_metadata_destroy>>;
-
 class real_broker {
 public:
   /// `ending`: this case waits for the broker to give up on a transaction.

@@ -212,7 +212,7 @@ private:
     ports->topics = std::make_unique<sim_topic_catalog>(kafka, who);
     ports->fencer = std::make_unique<sim_lane_fencer>(kafka, who);
     clerk_config how;
-    how.pipelines["games"] = {pipeline_topics.group_id, {start_rule::kind::earliest, {}}};
+    how.pipelines["games"] = {pipeline_topics.group_id, {start_rule::kind::earliest, {}}, exactly_once()};
     auto desk = room.adopt(who, room.sys.spawn(clerk, how, ports), blocking_call(who));
     auto far_desk = net.slow_handle(who, caf::actor_cast<caf::strong_actor_ptr>(desk), 10ms);
     coordinator_config cfg;

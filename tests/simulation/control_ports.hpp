@@ -159,6 +159,13 @@ public:
     random.reached("control append done, answer lost");
     return lost();
   }
+  result<void> commit_offsets(const std::string& group, std::span<const committed_offset> offsets,
+                              milliseconds) override {
+    if (!epoch_ || *epoch_ != kafka_.control_epoch) return fail(errc::fenced, "somebody newer rules");
+    if (!kafka_.reachable(who_)) return tl::make_unexpected(lost().error());
+    for (auto& entry : offsets) kafka_.commit(nullptr, group, entry.where, *entry.offset, entry.metadata);
+    return {};
+  }
 
 private:
   /// How far the coordinator has come with partitions that change hands: for the coverage.
