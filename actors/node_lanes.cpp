@@ -31,7 +31,11 @@ void spawn(self_ptr self, const node_pipeline& pipeline, model_version version) 
   auto opened = s.parts.spawn_lane(pipeline.name, lane.generation, caf::actor_cast<lane_owner_actor>(self));
   if (!opened) {
     spdlog::error("pipeline {}: no lane: {}", pipeline.name, opened.error().message);
-    return close(self, lane, opened.error().message);
+    close(self, lane, opened.error().message);
+    // A library that hangs gets better by a new process only.
+    if (opened.error().code == errc::internal)
+      stop(self, make_error(node_exit::colleague_lost, opened.error().message));
+    return;
   }
   lane.actor = *opened;
   lane.problem.clear();

@@ -32,8 +32,8 @@ struct transaction_settings {
   std::shared_ptr<const contact> watch; ///< of the client
 };
 
-/// Begins to open at once. errc::unavailable: too many threads of earlier ones hang. REQUIRES: the client was opened
-/// with transactional_properties().
+/// Begins to open at once. errc::internal: too many threads of earlier ones hang, the process has to end. REQUIRES: the
+/// client was opened with transactional_properties().
 result<std::unique_ptr<row_transaction>> make_transaction(shared_handle client, const transaction_settings& settings);
 
 } // namespace troupe::kafka

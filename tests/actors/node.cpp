@@ -100,6 +100,7 @@ struct node_fixture : testing::actor_fixture {
   node_setup setup;
   node_actor door;
   std::string ended;
+  bool hangs = false; ///< what opens lanes is lost for good
   std::shared_ptr<bool> here = std::make_shared<bool>(true);
 
   node_fixture() {
@@ -132,6 +133,7 @@ struct node_fixture : testing::actor_fixture {
     parts->librarian = spawn(fake_librarian, *model);
     parts->dialer = spawn(fake_dialer, b);
     parts->spawn_lane = [this](const std::string& pipeline, generation_id, lane_owner_actor) -> result<ingest_actor> {
+      if (hangs) return fail(errc::internal, "9 threads hang");
       opened.push_back(pipeline);
       return caf::actor_cast<ingest_actor>(spawn(dummy, told));
     };
@@ -171,6 +173,13 @@ BOOST_AUTO_TEST_CASE(lanes__of_many_pipelines__opened_one_a_tick) {
   }
   BOOST_TEST(most == 1u);
   BOOST_TEST(opened.size() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(lanes__can_never_be_opened_again__the_node_ends) {
+  hangs = true;
+  start();
+  advance(1s);
+  BOOST_TEST(ended.find("9 threads hang") != std::string::npos, ended);
 }
 
 BOOST_AUTO_TEST_CASE(lease_topic__is_lost__the_node_ends) {
