@@ -21,6 +21,7 @@ using resource_ptr = std::unique_ptr<rd_kafka_ConfigResource_t, c_deleter<rd_kaf
 using configs_map = std::map<std::string, std::string>;
 
 constexpr milliseconds look_again_after{100};
+constexpr milliseconds propagation_limit{5000};
 
 error missing(const std::string& name) {
   return {errc::not_found, fmt::format("topic \"{}\" does not exist; see `troupe topics list`, or make it with "
@@ -150,6 +151,7 @@ struct topic_admin::impl {
   }
 
   result<configs_map> configs(const std::string& name, const deadline& until) const;
+  result<configs_map> configs_now(const std::string& name, const deadline& until) const;
   result<void> check(const cluster_topic& wanted, const rd_kafka_metadata_topic& found, const deadline& until);
 };
 
@@ -256,7 +258,15 @@ result<topic_description> topic_admin::describe(const std::string& name, millise
   return description;
 }
 
+// Of a topic that was made just now some brokers have not heard yet, and any of them may be the one that is asked.
 result<configs_map> topic_admin::impl::configs(const std::string& name, const deadline& until) const {
+  for (const deadline heard_by(propagation_limit);; std::this_thread::sleep_for(look_again_after)) {
+    auto found = configs_now(name, until);
+    if (found || found.error().code != errc::not_found || heard_by.passed() || until.passed()) return found;
+  }
+}
+
+result<configs_map> topic_admin::impl::configs_now(const std::string& name, const deadline& until) const {
   const auto doing = fmt::format("can't read the settings of topic \"{}\"", printable(name));
   const resource_ptr resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
   auto* request = resource.get();
