@@ -127,6 +127,11 @@ class KillCoordinator(Kill):
     def candidates(self):
         return [name for name in super().candidates() if name == self.bench.control.coordinator()]
 
+    def successor_s(self):
+        """Seconds until another claim was read."""
+        claims = [e.seen for e in self.bench.control.since(self.begun, "claim") if e.body["incarnation"] != self.life]
+        return round(claims[0] - self.begun, 2) if claims else None
+
 
 class KillScorer(Kill):
     kind = "kill-scorer"

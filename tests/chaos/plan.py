@@ -12,7 +12,7 @@ DURATIONS = {
     "delayed-end-txn": (12, 18),
 }
 # How often a kind is in the pack; the others once. Most kills should fall into open transactions.
-OFTEN = {"kill-owner": 4, "kill-coordinator": 2}
+OFTEN = {"kill-owner": 8, "kill-coordinator": 2}
 SLOT_S = (5, 10)
 EMPTY_CHANCE = 0.25
 TOGETHER_MAX = 3

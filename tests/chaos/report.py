@@ -52,12 +52,22 @@ def fault_lines(faults, arrivals, commits, begin, until, exactly_once, visible_p
         if fault.tail or fault.kind.startswith("kill"):
             line["rows_in_last_100_ms"] = len(fault.tail)
             line["in_open_transaction"] = exactly_once and any(w not in visible_places for w in fault.last)
+        if fault.kind == "kill-coordinator":
+            line["successor_s"] = fault.successor_s()
+            line["others_pause_s"] = pause_of_others(fault, arrivals, until)
         if getattr(fault, "said", None):
             line["said"] = fault.said
         line["verdict"] = ("never recovered" if line["recovery_s"] is None else
                            "counts" if fault.observed else "not observed")
         lines.append(line)
     return lines
+
+
+def pause_of_others(fault, arrivals, until):
+    """The longest pause, while nobody coordinated, of the partitions that the coordinator's node did not hold."""
+    successor = fault.successor_s()
+    others = {p: times for p, times in arrivals.items() if p not in fault.held}
+    return successor and longest_pause(others, fault.begun, fault.begun + successor, until)
 
 
 def committed_again(fault, commits):
@@ -83,6 +93,9 @@ def by_kind(lines):
         alone = [line["recovery_s"] for line in group if line["recovery_s"] is not None and not line["with"]]
         found[kind] = {"count": len(group), "p50_s": _median(times), "max_s": max(times, default=None),
                        "alone": len(alone), "alone_p50_s": _median(alone), "alone_max_s": max(alone, default=None)}
+        for what in ("successor_s", "others_pause_s", "committed_again_s"):
+            times = [line[what] for line in group if line.get(what) is not None and not line["with"]]
+            found[kind][what] = {"p50": _median(times), "max": max(times, default=None)}
     return found
 
 
@@ -111,6 +124,11 @@ def as_text(report):
         numbers = [f"{row[k]:7.2f}" if row[k] is not None else f"{'-':>7}"
                    for k in ("p50_s", "max_s", "alone_p50_s", "alone_max_s")]
         out.append(f"{kind:17} {row['count']:5} {numbers[0]} {numbers[1]}   {row['alone']:5} {numbers[2]} {numbers[3]}")
+    for kind, row in report["by_kind"].items():
+        if row["successor_s"]["p50"] is not None:
+            out.append(f"{kind}: another coordinator after {row['successor_s']['p50']} s (most "
+                       f"{row['successor_s']['max']} s); meanwhile the partitions of others stood still for at most "
+                       f"{row['others_pause_s']['max']} s")
     totals = report["totals"]
     out += ["", ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in totals.items())]
     for found in report["growth"]:
