@@ -171,6 +171,13 @@ class FreezeLong(Freeze):
         return self.moved()
 
 
+class FreezeScorer(FreezeLong):
+    kind = "freeze-scorer"
+
+    def candidates(self):
+        return self.bench.free_nodes(scorer_only=True)
+
+
 class Join(Fault):
     kind = "join"
     stops = True
@@ -459,5 +466,6 @@ class CpuHog(Fault):
 
 
 KINDS = {cls.kind: cls for cls in (
-    Kill, KillOwner, KillCoordinator, KillScorer, FreezeShort, FreezeLong, Join, Leave, BrokerKill, BrokerRestart,
-    BrokerFreeze, Delay, Loss, CutKafka, CutPeers, CutOneWay, Push, Rollback, Poison, CpuHog, DelayedEndTxn)}
+    Kill, KillOwner, KillCoordinator, KillScorer, FreezeShort, FreezeLong, FreezeScorer, Join, Leave, BrokerKill,
+    BrokerRestart, BrokerFreeze, Delay, Loss, CutKafka, CutPeers, CutOneWay, Push, Rollback, Poison, CpuHog,
+    DelayedEndTxn)}
