@@ -61,8 +61,18 @@ BOOST_AUTO_TEST_CASE(append__passing_errors_of_produce_and_commit__are_retried) 
   const control_plane plane;
   const auto writer = plane.open_writer();
   plane.broker->inject_errors(api_produce, std::vector<int>{6, 7});   // not the leader, timed out
+  must(writer->append(one, plane.limit));
   plane.broker->inject_errors(api_end_txn, std::vector<int>{14, 51}); // coordinator loading, concurrent transactions
   must(writer->append(one, plane.limit));
+}
+
+BOOST_AUTO_TEST_CASE(append__commit_was_sent_twice__is_done_and_the_next_needs_a_new_open) {
+  const control_plane plane;
+  const auto writer = plane.open_writer();
+  plane.broker->inject_errors(api_end_txn, std::vector<int>{14});
+  must(writer->append(one, plane.limit));
+  check_code(writer->append(one, plane.limit).error(), errc::fenced);
+  must(writer->open(plane.limit));
   must(writer->append(one, plane.limit));
 }
 
