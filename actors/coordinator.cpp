@@ -1,5 +1,7 @@
 #include "actors/coordinator.hpp"
 
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 #include "actors/node.hpp"
@@ -61,6 +63,7 @@ void watch_clerk(self_ptr self) {
 void step_down(self_ptr self, const std::string& why) {
   auto& s = self->state;
   spdlog::warn("coordinator: no longer ruling: {}", why);
+  s.trouble = why;
   s.core->end_term();
   s.votes->step_down();
   for (auto& [id, promises] : s.waiting)
@@ -76,7 +79,8 @@ void claim(self_ptr self) {
   ask_clerk<std::int64_t>(self, clerk_claim{record.key, *record.value}, [self](const result<std::int64_t>& offset) {
     auto& votes = *self->state.votes;
     if (offset) return votes.claim_appended(term_id{*offset}, now(self));
-    spdlog::warn("coordinator: the claim failed: {}", offset.error().message);
+    self->state.trouble = "the claim failed: " + offset.error().message;
+    spdlog::warn("coordinator: {}", self->state.trouble);
     votes.claim_failed(now(self));
   });
 }
@@ -96,6 +100,7 @@ void follow_election(self_ptr self) {
   if (advice.what == election::advice::what_kind::claim) claim(self);
   if (s.votes->ruling() && !s.core->ruling()) {
     s.core->begin_term(s.votes->term(), now(self));
+    s.trouble.clear();
     for (auto& node : s.refused) s.core->refused(node, now(self));
   }
   if (!s.votes->ruling() && s.core->ruling()) step_down(self, "a newer claim was read");
@@ -104,6 +109,13 @@ void follow_election(self_ptr self) {
 
 // ---- carrying out what the core decided
 // -------------------------------------------------------------------------------
+
+/// Alarms of the status are in the log as well, when they come and when they change.
+void tell_once(self_ptr self, const std::string& about, const std::string& problem) {
+  auto& told = self->state.told[about];
+  if (problem == std::exchange(told, problem) || problem.empty()) return;
+  spdlog::error("coordinator: {}: {}", about, problem);
+}
 
 void carry_out(self_ptr self, action::append& job) {
   spdlog::debug("coordinator: append {} records: {}", job.records.size(), job.purpose);
@@ -118,6 +130,8 @@ void carry_out(self_ptr self, action::fetch_starts& job) {
   ask_clerk<found_starts>(self, clerk_starts{job.pipeline, std::move(job.where)},
                           [self, pipeline = job.pipeline](const result<found_starts>& found) {
                             auto& core = *self->state.core;
+                            tell_once(self, "pipeline " + pipeline + ": its partitions wait",
+                                      found ? "" : found.error().message);
                             if (found)
                               core.starts(pipeline, *found, now(self));
                             else
@@ -130,6 +144,7 @@ void carry_out(self_ptr self, action::query_topics& job) {
   ask_clerk<std::vector<topic_info>>(self, clerk_topics{std::move(job.names)},
                                      [self](const result<std::vector<topic_info>>& infos) {
                                        auto& core = *self->state.core;
+                                       tell_once(self, "topics", infos ? "" : infos.error().message);
                                        if (!infos) return core.topics_failed(infos.error().message, now(self));
                                        std::map<std::string, std::int32_t> sizes;
                                        for (auto& info : *infos) sizes[info.name] = info.partitions;
@@ -212,6 +227,10 @@ caf::result<change_reply> submit(self_ptr self, const change_request& request) {
   return promise;
 }
 
+std::string not_ruling(const coordinator_state& state) {
+  return "this node does not coordinate" + (state.trouble.empty() ? "" : ": " + state.trouble);
+}
+
 bool resign(self_ptr self) {
   auto& s = self->state;
   if (s.votes->resign()) {
@@ -253,7 +272,7 @@ coordinator_actor::behavior_type coordinator(self_ptr self, coordinator_config c
         step(self);
       },
       [self](cluster_view_atom) -> caf::result<std::string> {
-        if (!self->state.core->ruling()) return caf::make_error(caf::sec::invalid_argument, "not ruling");
+        if (!self->state.core->ruling()) return caf::make_error(caf::sec::invalid_argument, not_ruling(self->state));
         return self->state.core->status_json(now(self), self->state.votes->stale_leases());
       },
       [self](resign_atom) { return resign(self); },

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -40,7 +41,9 @@ struct coordinator_state {
   milliseconds since_contact{0};
   std::set<node_ref> refused; ///< ports that were found closed, before or while ruling
   bool control_caught_up = false, lease_caught_up = false;
-  election_phase shown_phase = election_phase::following;                                          ///< last one logged
+  std::map<std::string, std::string> told;                ///< what about -> the problem that was logged last
+  std::string trouble;                                    ///< why the last term, or the last claim, came to nothing
+  election_phase shown_phase = election_phase::following; ///< last one logged
   std::unordered_map<std::string, std::vector<caf::typed_response_promise<change_reply>>> waiting; ///< by change id
 };
 

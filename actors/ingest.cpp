@@ -191,7 +191,7 @@ void end(ingest_pointer self, const std::string& why) {
   if (std::exchange(self->state.ended, true)) return;
   self->state.report_now = true; // how far it had read: the next lane has to get past that
   report_if_due(self);
-  self->quit(caf::make_error(caf::sec::runtime_error, fmt::format("pipeline {}: {}", self->state.cfg.pipeline, why)));
+  self->quit(caf::make_error(caf::sec::runtime_error, why));
 }
 
 void wake_self(ingest_pointer self) {

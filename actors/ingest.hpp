@@ -130,6 +130,7 @@ struct ingest_state {
   bool ended = false, paused = false;
   std::string stopped_by_row; ///< the sentence about the row that stopped the lane
   std::string disconnected, commit_problem;
+  std::map<std::uint32_t, std::string> denied; ///< slot -> why it may not be read at the moment
   mono_time next_commit{}, commit_after{}, next_report{};
   bool report_now = true;
 

@@ -24,6 +24,7 @@ void join(std::string& text, const std::string& sentence) {
 void stop_reading(ingest_pointer self, std::uint32_t slot) {
   seal(self); // the open batch may have rows of it, which the ledger has to know before it calls the slot drained
   self->state.ports.source->unassign(std::span{&slot, 1});
+  self->state.denied.erase(slot);
   self->state.draining_since[slot] = self->clock().now();
 }
 
@@ -49,6 +50,10 @@ lane_report make_report(ingest_state& state, mono_time now) {
   report.opened = state.opened;
   join(report.problem, state.stopped_by_row);
   join(report.problem, state.table.problem());
+  if (!state.denied.empty()) {
+    join(report.problem, state.denied.begin()->second);
+    if (state.denied.size() > 1) report.problem += fmt::format(", as of {} more partitions", state.denied.size() - 1);
+  }
   join(report.problem, state.disconnected);
   if (!state.opened && now - state.opening_since > state.cfg.opening_limit)
     join(report.problem, "Kafka has not opened the lane's transactions yet; trying again");
@@ -118,6 +123,14 @@ void take(ingest_pointer self, const source_event& event) {
     // Asked to go on: the next generation is granted a start that is still there.
     if (!state.cfg.fail_on_data_loss) return end(self, event.message);
     if (state.table.fail(event.slot, event.message)) state.report_now = true;
+    return;
+  case kind::denied:
+    state.denied[event.slot] = event.message;
+    state.report_now = true;
+    return;
+  case kind::allowed:
+    state.denied.erase(event.slot);
+    state.report_now = true;
     return;
   case kind::disconnected:
     state.disconnected = fmt::format("Kafka can't be reached ({}); trying again", event.message);
@@ -199,6 +212,7 @@ void resume(ingest_pointer self) {
   }
   state.ports.source->unassign(slots);
   state.ports.source->assign(starts);
+  state.denied.clear();
 }
 
 void take_source_events(ingest_pointer self) {

@@ -135,8 +135,10 @@ void watch_kafka(self_ptr self) {
   s.kafka_lost = lost;
   s.report_due = true;
   if (lost) {
-    spdlog::error("no contact with Kafka for {} ms: the lanes stop until it is back", s.cfg.kafka_loss_timeout.count());
-    end_lanes(self, "no contact with Kafka");
+    const auto denied = s.parts.control->denied();
+    const auto why = denied.empty() ? "no contact with Kafka" : "what the coordinator decides is unknown: " + denied;
+    spdlog::error("{} for {} ms: the lanes stop until it is back", why, s.cfg.kafka_loss_timeout.count());
+    end_lanes(self, why);
   } else {
     spdlog::info("Kafka is back");
   }
@@ -179,6 +181,15 @@ void tick(self_ptr self) {
   go_on_leaving(self);
 }
 
+} // namespace
+
+std::string sentence_of(self_ptr self, const caf::error& why) {
+  if (why.context().match_elements<std::string>()) return why.context().get_as<std::string>(0);
+  return self->system().render(why);
+}
+
+namespace {
+
 /// A change, or the question `status`, that came over the wire: only the coordinator's node answers, so that it can't
 /// go in circles.
 caf::result<change_reply> change_here(self_ptr self, const change_request& request) {
@@ -191,8 +202,8 @@ caf::result<change_reply> change_here(self_ptr self, const change_request& reque
           [promise](std::string& view) mutable {
             promise.deliver(change_reply{true, false, {}, {}, std::move(view)});
           },
-          [promise](caf::error&) mutable {
-            promise.deliver(change_reply{false, true, "this node does not coordinate", {}, {}});
+          [self, promise](caf::error& why) mutable {
+            promise.deliver(change_reply{false, true, sentence_of(self, why), {}, {}});
           });
   return promise;
 }

@@ -60,6 +60,9 @@ void send_report(self_ptr self);
 std::string local_view(self_ptr self);
 void measure_rates(self_ptr self);
 
+/// What an actor of ours has said at its end; else what CAF says.
+std::string sentence_of(self_ptr self, const caf::error& why);
+
 inline steady_time now(self_ptr self) { return self->clock().now(); }
 
 /// The end of the node actor. Its lanes end with it: nobody could take a partition from them any more.

@@ -55,6 +55,7 @@ result<cluster_state> read_control(const config::config& cfg) {
     for (auto& record : records) state.apply(record);
     if ((*reader)->caught_up()) return state;
     if (auto lost = (*reader)->lost()) return tl::make_unexpected(*lost);
+    if (auto denied = (*reader)->denied(); !denied.empty()) return fail(errc::invalid, std::move(denied));
     if (std::chrono::steady_clock::now() > give_up)
       return fail(errc::timeout, fmt::format("topic {} could not be read within {} s", topic, kafka_limit / 1s));
     std::unique_lock lock{shared->mutex};

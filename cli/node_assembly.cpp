@@ -83,8 +83,12 @@ clerk_config clerk_config_of(const config::config& cfg) {
 }
 
 lane_topics lane_topics_of(const config::config& cfg, const config::pipeline_config& pipeline) {
-  return {pipeline.name, pipeline.group_id, pipeline.topic, pipeline.errors.dead_letter_topic,
-          pipeline.delivery == "exactly_once" ? transactional_id(cfg.cluster.name, pipeline.name, cfg.node.name) : ""};
+  return {pipeline.name,
+          pipeline.group_id,
+          pipeline.topic,
+          pipeline.errors.dead_letter_topic,
+          pipeline.delivery == "exactly_once" ? transactional_id(cfg.cluster.name, pipeline.name, cfg.node.name) : "",
+          pipeline.subscribe.front()};
 }
 
 ingest_config ingest_config_of(const config::config& cfg, const config::pipeline_config& pipeline) {

@@ -45,10 +45,16 @@ void coordinator_core::end_term() {
   starts_next_.clear();
   starts_error_.clear();
   probed_.clear();
+  troubles_.clear();
 }
 
 void coordinator_core::heard(const node_report& report, steady_time now) {
-  if (!nodes_.heard(report, now)) ++stale_reports_;
+  if (!nodes_.heard(report, now)) {
+    ++stale_reports_;
+    return;
+  }
+  for (const auto& lane : report.lanes)
+    if (!lane.problem.empty()) troubles_[{report.node.name, lane.pipeline}] = {lane.generation, lane.problem, now};
 }
 
 void coordinator_core::refused(const node_ref& node, steady_time now) { nodes_.refused(node, now); }

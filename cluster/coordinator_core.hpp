@@ -215,7 +215,8 @@ private:
   std::vector<partition_key> wanted_partitions() const;
   const partition_state* partition(const partition_key& which) const;
   // coordinator_status.cpp
-  std::string pipeline_problem(const pipeline_spec& pipeline) const;
+  std::string pipeline_problem(const pipeline_spec& pipeline, steady_time now) const;
+  std::string lane_problem(const std::string& node, const lane_report& lane, steady_time now) const;
   struct status_writer;
 
   core_config config_;
@@ -242,6 +243,13 @@ private:
   std::map<std::string, steady_time> starts_next_;
   std::map<std::string, std::string> starts_error_;
   std::map<node_ref, steady_time> probed_;
+
+  struct lane_trouble {
+    generation_id generation;
+    std::string what;
+    steady_time told;
+  };
+  std::map<std::pair<std::string, std::string>, lane_trouble> troubles_; // node, pipeline -> the last one
 };
 
 } // namespace troupe

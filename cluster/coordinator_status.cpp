@@ -235,7 +235,7 @@ struct coordinator_core::status_writer {
       text("state", core.state_.pipeline_running(pipeline.name) ? "running" : "stopped");
       text("reason", has_record ? known->second.reason : "");
       text("where", has_record ? known->second.where : "");
-      text("problem", core.pipeline_problem(pipeline));
+      text("problem", core.pipeline_problem(pipeline, now));
       out.EndObject();
     }
     out.EndArray();
@@ -265,8 +265,19 @@ struct coordinator_core::status_writer {
   }
 };
 
+/// A lane that ends again and again is well for moments in between: why the last one ended stays told for a while.
+std::string coordinator_core::lane_problem(const std::string& node, const lane_report& lane, steady_time now) const {
+  constexpr milliseconds remembered{10'000};
+  if (!lane.problem.empty()) return "node " + node + ": " + lane.problem;
+  const auto last = troubles_.find({node, lane.pipeline});
+  if (last == troubles_.end() || last->second.generation >= lane.generation) return "";
+  const auto ago = duration_cast<std::chrono::seconds>(now - last->second.told);
+  if (ago >= remembered) return "";
+  return "node " + node + ", " + std::to_string(ago.count()) + " s ago: " + last->second.what;
+}
+
 /// The first thing that keeps the pipeline from running, "" if there is none (or this node can't know).
-std::string coordinator_core::pipeline_problem(const pipeline_spec& pipeline) const {
+std::string coordinator_core::pipeline_problem(const pipeline_spec& pipeline, steady_time now) const {
   if (!term_) return "";
   if (!topics_error_.empty()) return "its topics can't be looked up: " + topics_error_;
   if (topics_known_)
@@ -279,7 +290,8 @@ std::string coordinator_core::pipeline_problem(const pipeline_spec& pipeline) co
     const auto* report = report_of(who.node);
     if (!report) continue;
     for (const auto& lane : report->lanes)
-      if (lane.pipeline == pipeline.name && !lane.problem.empty()) return "node " + name + ": " + lane.problem;
+      if (lane.pipeline == pipeline.name)
+        if (auto problem = lane_problem(name, lane, now); !problem.empty()) return problem;
   }
   if (!state_.find_alias(pipeline.model, pipeline.alias))
     return "there is no " + pipeline.model + "@" + pipeline.alias + " yet: troupe model push FILE --name " +

@@ -70,7 +70,9 @@ struct source_event {
     end_of_partition, ///< everything before `offset` was handed out; the next record will be at `offset` or later
     committed,        ///< the commit with `token` is durable, but for the partitions in `refused`: commit those again
     commit_failed,    ///< none of it is (message, or `refused`, says why); commit again
-    partition_error,  ///< `slot` can't be read on: offset out of range, topic deleted, not authorised. It stays stopped
+    partition_error,  ///< `slot` can't be read on: offset out of range, topic deleted. It stays stopped
+    denied,           ///< `slot` may not be read at the moment (message says what to do); the source keeps trying
+    allowed,          ///< and now it may
     disconnected,     ///< no broker can be reached (message says why); the source keeps trying
     connected,        ///< and again
     fatal,            ///< the source is lost
@@ -189,6 +191,7 @@ public:
 struct lane_topics {
   std::string pipeline, group_id, output_topic, dead_letter_topic; ///< dead_letter_topic may be empty
   std::string transactional_id{};                                  ///< empty: at_least_once
+  std::string source_topic{};                                      ///< one of them; with a transactional_id only
 };
 struct lane_ports {
   std::unique_ptr<row_source> source;
@@ -218,8 +221,11 @@ public:
   virtual bool caught_up() const = 0;
   /// Offset after the last record or marker that was read: all below it has been polled.
   virtual std::int64_t position() const = 0;
-  /// Time since the broker last answered (a fetch that found nothing counts). Tells a silent log from a lost Kafka.
+  /// Time since the broker last answered (a fetch that found nothing counts), and not with a denial. Tells a silent log
+  /// from a lost Kafka.
   virtual milliseconds since_last_contact() const = 0;
+  /// What the broker answers instead of the log, which it does not allow to be read, and what to do; empty if it does.
+  virtual std::string denied() const { return {}; }
   /// Set for good when the log is not the one that was opened (shorter than what was read, deleted, or another
   /// cluster).
   virtual std::optional<error> lost() const = 0;

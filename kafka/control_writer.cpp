@@ -133,6 +133,8 @@ result<void> kafka_control_writer::produce(std::span<const log_write> records) {
 result<void> kafka_control_writer::deliver(const deadline& until) {
   // Flushing first and committing then is also the faster order.
   rd_kafka_flush(client_.get(), until.left_ms());
+  // The client has given the transaction up, and its records with it: commit() is told why, and aborts.
+  if (receipt_.failure == RD_KAFKA_RESP_ERR__PURGE_QUEUE) return {};
   if (receipt_.failure != RD_KAFKA_RESP_ERR_NO_ERROR)
     return tl::make_unexpected(make_error(receipt_.failure, fmt::format("can't write to topic \"{}\"", topic_)));
   if (receipt_.reported < receipt_.offsets.size())

@@ -218,6 +218,7 @@ errc kind_of(rd_kafka_resp_err_t code) {
   case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
   case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
   case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+  case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
   case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
     return errc::invalid;
   default:
@@ -225,9 +226,16 @@ errc kind_of(rd_kafka_resp_err_t code) {
   }
 }
 
+bool is_denial(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+         code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+}
+
 error make_error(rd_kafka_resp_err_t code, const std::string& doing, std::string_view detail) {
   auto text = fmt::format("{}: {}", doing, describe(code));
   if (!detail.empty()) text += fmt::format(" [{}]", printable(detail));
+  if (is_denial(code)) text += "; give the node's Kafka user the right to do it (docs/operations.md lists them)";
   return {kind_of(code), std::move(text)};
 }
 

@@ -89,7 +89,10 @@ result<handle_ptr> open_client(role which, const kafka_properties& user, const k
 std::string describe(rd_kafka_resp_err_t code);
 /// The kind of failure that a code means for our callers.
 errc kind_of(rd_kafka_resp_err_t code);
-/// errc by the code; message: "<doing>: <describe(code)>", and `detail` in brackets if there is any.
+/// Kafka answers, and does not allow it. That is mended, or was done, by somebody who grants rights.
+bool is_denial(rd_kafka_resp_err_t code);
+/// errc by the code; message: "<doing>: <describe(code)>", and `detail` in brackets if there is any. A denial says what
+/// to do.
 error make_error(rd_kafka_resp_err_t code, const std::string& doing, std::string_view detail = {});
 error make_error(const rd_kafka_error_t* failure, const std::string& doing);
 

@@ -24,7 +24,7 @@ lane_factory make_lane_factory(lane_settings settings, topic_limits_provider lim
       if (!opened) return tl::make_unexpected(opened.error());
       ports.sink = std::move(*opened);
     } else {
-      auto opened = make_transactional_sink(sink, topics.transactional_id, topics.group_id);
+      auto opened = make_transactional_sink(sink, topics.transactional_id, topics.group_id, topics.source_topic);
       if (!opened) return tl::make_unexpected(opened.error());
       ports.sink = std::move(opened->sink);
       ports.transaction = std::move(opened->transaction);

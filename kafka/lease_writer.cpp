@@ -1,5 +1,8 @@
 #include "kafka/lease_writer.hpp"
 
+#include <utility>
+
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "kafka/control_ports.hpp"
@@ -45,8 +48,9 @@ void kafka_lease_writer::beat(std::string value) {
     code = produce(value);
   }
   // Still full means that the purge is under way: this beat is lost, like those before it, and the next will find room.
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-    spdlog::warn("can't write a lease to topic \"{}\": {}", topic_, describe(code));
+  if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return;
+  if (code != std::exchange(told_, code) && code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    spdlog::warn("{}", make_error(code, fmt::format("can't write a lease to topic \"{}\"", topic_)).message);
 }
 
 rd_kafka_resp_err_t kafka_lease_writer::produce(const std::string& value) {

@@ -26,6 +26,7 @@ private:
   rd_kafka_resp_err_t produce(const std::string& value);
 
   const std::string topic_;
+  rd_kafka_resp_err_t told_ = RD_KAFKA_RESP_ERR_NO_ERROR; ///< the problem that was logged last
   handle_ptr client_;
 };
 

@@ -17,6 +17,8 @@ constexpr auto last_answer_max = std::chrono::seconds(1);
 // librdkafka 2.0.2 never ends a consumer whose topic was deleted: its broker thread stays. Such a one is left behind.
 constexpr milliseconds close_limit{1000};
 constexpr auto cluster_check_every = std::chrono::seconds(1);
+// Longer than the client itself pauses before it asks again for what it may not read.
+constexpr auto denied_pause = std::chrono::seconds(2);
 
 } // namespace
 
@@ -61,7 +63,11 @@ result<void> kafka_log_reader::start(const kafka_properties& user, milliseconds 
   rd_kafka_poll_set_consumer(client_.get());
   queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
   // Offset 0, not "the beginning": asking for that is one more request, which costs 500 ms while the leader is unknown.
-  return assign(from_.tail_records < 0 ? 0 : RD_KAFKA_OFFSET_TAIL(from_.tail_records));
+  return assign(first_offset());
+}
+
+std::int64_t kafka_log_reader::first_offset() const {
+  return from_.tail_records < 0 ? 0 : RD_KAFKA_OFFSET_TAIL(from_.tail_records);
 }
 
 result<void> kafka_log_reader::assign(std::int64_t offset) {
@@ -93,6 +99,7 @@ void kafka_log_reader::poll(std::vector<log_record>& records) {
     if (!lost_) take(*message, records);
   }
   if (taken == records_per_poll_max && wake_) wake_();
+  ask_again();
   check_cluster();
 }
 
@@ -100,6 +107,7 @@ void kafka_log_reader::take(const rd_kafka_message_t& message, std::vector<log_r
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR && message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
     return take_failure(message);
   missing_since_.reset();
+  denied_.clear();
   if (restarted_) {
     restarted_ = false;
     if (positioned_ && message.offset < position_)
@@ -133,6 +141,9 @@ void kafka_log_reader::take_failure(const rd_kafka_message_t& message) {
 // A topic that is gone is told here, not by a message without a record; so is a broker that can't be reached.
 void kafka_log_reader::on_error(rd_kafka_t*, int code, const char* reason, void* self) {
   auto& reader = *static_cast<kafka_log_reader*>(self);
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+    return reader.note_denial(static_cast<rd_kafka_resp_err_t>(code));
+  if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return; // of a group that is never joined
   switch (kind_of(static_cast<rd_kafka_resp_err_t>(code))) {
   case errc::not_found:
     if (!reader.missing_since_) reader.missing_since_ = clock::now();
@@ -143,6 +154,30 @@ void kafka_log_reader::on_error(rd_kafka_t*, int code, const char* reason, void*
   default:
     spdlog::warn("reading topic \"{}\": {}", reader.topic_, printable(reason));
   }
+}
+
+void kafka_log_reader::note_denial(rd_kafka_resp_err_t code) {
+  const auto now = clock::now();
+  if (denied_.empty()) {
+    denied_ = make_error(code, fmt::format("can't read topic {}", topic_)).message;
+    denied_since_ = now;
+    spdlog::error("{}", denied_);
+  }
+  next_ask_ = now + denied_pause;
+}
+
+// The client goes on asking by itself, but where nothing new has come it would not say that it gets an answer again.
+// Starting over makes it tell of the end.
+void kafka_log_reader::ask_again() {
+  const auto now = clock::now();
+  if (denied_.empty() || now < next_ask_) return;
+  next_ask_ = now + denied_pause;
+  if (auto again = assign(positioned_ ? position_ : first_offset()); !again) lose(again.error().message);
+}
+
+milliseconds kafka_log_reader::since_last_contact() const {
+  if (denied_.empty()) return contact_->age();
+  return std::chrono::duration_cast<milliseconds>(clock::now() - denied_since_);
 }
 
 void kafka_log_reader::out_of_range(std::string_view detail) {

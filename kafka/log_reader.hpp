@@ -30,7 +30,8 @@ public:
   void poll(std::vector<log_record>& records) override;
   bool caught_up() const override { return caught_up_; }
   std::int64_t position() const override { return position_; }
-  milliseconds since_last_contact() const override { return contact_->age(); }
+  milliseconds since_last_contact() const override;
+  std::string denied() const override { return denied_; }
   std::optional<error> lost() const override;
 
 private:
@@ -40,6 +41,7 @@ private:
       : topic_(std::move(topic))
       , from_(from) {}
   result<void> start(const kafka_properties& user, milliseconds fetch_wait);
+  std::int64_t first_offset() const;
   result<void> assign(std::int64_t offset);
   void take(const rd_kafka_message_t& message, std::vector<log_record>& records);
   void take_failure(const rd_kafka_message_t& message);
@@ -47,6 +49,8 @@ private:
   void out_of_range(std::string_view detail);
   void advance(std::int64_t next);
   void check_cluster();
+  void note_denial(rd_kafka_resp_err_t code);
+  void ask_again();
   void lose(std::string what);
 
   const std::string topic_;
@@ -60,6 +64,8 @@ private:
   std::string cluster_id_;
   clock::time_point next_cluster_check_{};
   std::optional<clock::time_point> missing_since_; ///< the broker said that the topic is unknown
+  std::string denied_;                             ///< why the log may not be read, until something of it comes
+  clock::time_point denied_since_{}, next_ask_{};
   std::optional<error> lost_;
   handle_ptr client_;
   queue_ptr queue_; ///< before client_ in destruction

@@ -214,6 +214,8 @@ result<std::vector<char>> kafka_model_store::get(const blob_location& where, mil
       return missing(errc::not_found, "the topic no longer has that offset; push it again");
     else if (message && kind_of(message->err) == errc::not_found)
       return missing(errc::not_found, "the topic does not exist");
+    else if (message && message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+      return tl::make_unexpected(make_error(message->err, fmt::format("can't read topic \"{}\"", topic_)));
     if (!parts.complete() && until.passed()) return missing(errc::timeout, "the limit of the call ran out; try again");
   }
   auto content = parts.release();

@@ -216,7 +216,7 @@ result<std::uint64_t> consume(const kafka_properties& properties, const consume_
     (*source)->poll(events);
     for (const auto& event : events) {
       using kind = source_event::kind;
-      if (event.what == kind::partition_error || event.what == kind::fatal)
+      if (event.what == kind::partition_error || event.what == kind::denied || event.what == kind::fatal)
         return fail(errc::unavailable, event.message);
       if (event.what == kind::end_of_partition && event.offset >= plan->ends[event.slot])
         visitor.at_end[event.slot] = true;

@@ -1,6 +1,7 @@
 #include "kafka/sink.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 
@@ -79,8 +80,9 @@ private:
 
 class rd_sink final : public row_sink {
 public:
-  rd_sink(shared_handle client, std::shared_ptr<waker> wake, const sink_settings& settings)
-      : wake_(std::move(wake))
+  rd_sink(shared_handle client, std::shared_ptr<waker> wake, const sink_settings& settings, bool transactions)
+      : transactions_(transactions)
+      , wake_(std::move(wake))
       , client_(std::move(client))
       , limits_{settings.output, settings.dead_letter} {
     topics_[0].reset(rd_kafka_topic_new(client_.get(), settings.output_topic.c_str(), nullptr));
@@ -119,7 +121,10 @@ private:
   std::size_t produce_plain(std::span<const produce_record> records);
   rd_kafka_resp_err_t produce_one(const produce_record& record, std::int64_t now_ms);
   void refused(const produce_record& record, rd_kafka_resp_err_t code);
+  std::string why_lost(const rd_kafka_message_t& message);
+  std::string why_given_up(rd_kafka_resp_err_t code, const std::string& doing);
 
+  const bool transactions_;
   std::shared_ptr<waker> wake_; // outlives the client's threads
   shared_handle client_;        // let go after the members below
   topic_ptr topics_[2];
@@ -129,7 +134,8 @@ private:
   std::vector<delivery> refused_; // what produce() could not even start
   std::size_t refused_count_ = 0;
   wave_gate gate_;
-  bool full_ = false; // produce() left something behind: poll() owes a wake
+  bool full_ = false;        // produce() left something behind: poll() owes a wake
+  std::string why_given_up_; // all that waited, at once
 };
 
 void append(std::vector<delivery>& deliveries, std::uint64_t token, bool ok, std::string message = {}) {
@@ -234,6 +240,26 @@ void rd_sink::refused(const produce_record& record, rd_kafka_resp_err_t code) {
          make_error(code, fmt::format("can't produce to topic \"{}\"", rd_kafka_topic_name(topic(record.to)))).message);
 }
 
+std::string rd_sink::why_lost(const rd_kafka_message_t& message) {
+  const auto doing = fmt::format("can't produce to {}/{}", rd_kafka_topic_name(message.rkt), message.partition);
+  if (message.err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && message.err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+    return make_error(message.err, doing).message;
+  if (why_given_up_.empty()) why_given_up_ = why_given_up(message.err, doing);
+  return why_given_up_;
+}
+
+// The records say only that the client has given them up. Why, it tells on a question: a fatal error; or a transaction
+// that has failed, and whose commit is refused at once.
+std::string rd_sink::why_given_up(rd_kafka_resp_err_t code, const std::string& doing) {
+  std::array<char, 256> text{};
+  if (const auto fatal = rd_kafka_fatal_error(client_.get(), text.data(), text.size());
+      fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return make_error(fatal, doing, text.data()).message;
+  constexpr int limit_ms = 100;
+  const error_ptr reason(transactions_ ? rd_kafka_commit_transaction(client_.get(), limit_ms) : nullptr);
+  return (reason ? make_error(reason.get(), doing) : make_error(code, doing)).message;
+}
+
 void rd_sink::poll(std::vector<delivery>& deliveries) {
   const auto before = deliveries.size();
   std::move(refused_.begin(), refused_.end(), std::back_inserter(deliveries));
@@ -254,10 +280,7 @@ void rd_sink::poll(std::vector<delivery>& deliveries) {
       if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         append(deliveries, token, true);
       else
-        append(deliveries, token, false,
-               make_error(message->err,
-                          fmt::format("can't produce to {}/{}", rd_kafka_topic_name(message->rkt), message->partition))
-                   .message);
+        append(deliveries, token, false, why_lost(*message));
     }
   }
   if (full_ && deliveries.size() > before) {
@@ -321,20 +344,19 @@ result<shared_handle> open_producer(const sink_settings& settings, const std::st
 result<std::unique_ptr<row_sink>> make_sink(const sink_settings& settings) {
   auto client = open_producer(settings);
   if (!client) return tl::make_unexpected(client.error());
-  return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings);
+  return std::make_unique<rd_sink>(std::move(*client), std::make_shared<waker>(), settings, false);
 }
 
 result<transactional_sink> make_transactional_sink(const sink_settings& settings, const std::string& transactional_id,
-                                                   const std::string& group_id) {
+                                                   const std::string& group_id, const std::string& source_topic) {
   TROUPE_ASSERT(!transactional_id.empty() && !group_id.empty());
   auto watch = std::make_shared<contact>();
   watch->counts_transactions = true;
   auto client = open_producer(settings, transactional_id, watch);
   if (!client) return tl::make_unexpected(client.error());
   transactional_sink made;
-  made.sink = std::make_unique<rd_sink>(*client, std::make_shared<waker>(), settings);
-  auto transaction =
-      make_transaction(std::move(*client), {transactional_id, group_id, settings.output_topic, std::move(watch)});
+  made.sink = std::make_unique<rd_sink>(*client, std::make_shared<waker>(), settings, true);
+  auto transaction = make_transaction(std::move(*client), {transactional_id, group_id, source_topic, std::move(watch)});
   if (!transaction) return tl::make_unexpected(transaction.error());
   made.transaction = std::move(*transaction);
   return made;

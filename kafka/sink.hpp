@@ -40,8 +40,8 @@ struct transactional_sink {
   std::unique_ptr<row_sink> sink;
   std::unique_ptr<row_transaction> transaction;
 };
-/// The same for exactly_once; offsets are committed to `group_id`.
+/// The same for exactly_once; offsets are committed to `group_id`. `source_topic` is any that has offsets there.
 result<transactional_sink> make_transactional_sink(const sink_settings& settings, const std::string& transactional_id,
-                                                   const std::string& group_id);
+                                                   const std::string& group_id, const std::string& source_topic);
 
 } // namespace troupe::kafka

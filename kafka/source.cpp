@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -15,6 +16,9 @@
 
 namespace troupe::kafka {
 namespace {
+
+/// Longer than the client itself pauses before it asks again for what it may not read.
+constexpr std::chrono::seconds denied_pause{2};
 
 // Messages that one call takes out of the client's queue. What drain() may not hand out any more waits here.
 constexpr std::size_t chunk_size = 512;
@@ -47,6 +51,7 @@ struct partition_state {
   std::int64_t expected = 0; ///< the guard: nothing below it is handed out
   bool stopped = false;      ///< after a partition_error: handing out more could skip a row
   absence missing{};
+  std::optional<clock::time_point> ask_again{}; ///< while it may not be read
 };
 
 /// Finds the state of a message's partition. The client gives one pointer for all messages of a topic, so a row costs a
@@ -79,6 +84,9 @@ public:
     partitions[index] = state.get();
     TROUPE_ASSERT(by_slot_.emplace(start.slot, std::move(state)).second);
     forget();
+  }
+  template <class Visit> void each(Visit visit) {
+    for (auto& [slot, state] : by_slot_) visit(*state);
   }
   void remove(std::uint32_t slot) {
     const auto found = by_slot_.find(slot);
@@ -135,6 +143,7 @@ struct shared_state {
 enum class verdict {
   passing, ///< the client asks again, for the same offset
   missing, ///< so it does, but perhaps in vain
+  denied,  ///< so it does, until somebody grants the right
   final,   ///< nothing more is to be had from here, or only by passing over rows
 };
 
@@ -145,15 +154,13 @@ verdict judge(rd_kafka_resp_err_t code) {
   case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
   case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
   case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-  case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-  case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-  case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
   case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
   case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
     return verdict::final;
   default:
     break;
   }
+  if (is_denial(code)) return verdict::denied;
   const auto kind = kind_of(code);
   if (kind == errc::not_found) return verdict::missing;
   if (kind == errc::unavailable || kind == errc::timeout) return verdict::passing;
@@ -164,8 +171,9 @@ verdict judge(rd_kafka_resp_err_t code) {
 
 class rd_source final : public row_source {
 public:
-  rd_source(handle_ptr client, std::shared_ptr<shared_state> shared)
-      : shared_(std::move(shared))
+  rd_source(handle_ptr client, std::string group, std::shared_ptr<shared_state> shared)
+      : group_(std::move(group))
+      , shared_(std::move(shared))
       , client_(std::move(client)) {
     rows_queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
     main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
@@ -203,8 +211,11 @@ private:
   void on_committed(rd_kafka_event_t& event);
   void add_refusal(source_event& to, const std::vector<std::uint32_t>& slots, const rd_kafka_topic_partition_t& which);
   void push_partition_error(partition_state& state, std::string message);
+  void note_answer(partition_state& state);
+  void ask_again();
   void drop_waiting(std::uint32_t slot);
 
+  const std::string group_;
   std::shared_ptr<shared_state> shared_;
   handle_ptr client_; // destroyed after the queues below
   queue_ptr rows_queue_, main_queue_, commit_queue_;
@@ -264,7 +275,8 @@ void rd_source::drop_waiting(std::uint32_t slot) {
   filled_ = kept;
   std::erase_if(events_, [&](const source_event& event) {
     return event.slot == slot &&
-           (event.what == source_event::kind::end_of_partition || event.what == source_event::kind::partition_error);
+           (event.what == source_event::kind::end_of_partition || event.what == source_event::kind::partition_error ||
+            event.what == source_event::kind::denied || event.what == source_event::kind::allowed);
   });
 }
 
@@ -297,7 +309,7 @@ std::size_t rd_source::hand_out(const rd_kafka_message_t& message, row_visitor& 
   auto* state = table_.find(message.rkt, message.partition);
   if (state == nullptr || state->stopped || message.offset < state->expected) return 0;
   state->expected = message.offset + 1;
-  state->missing.over();
+  note_answer(*state);
   record_view view;
   view.slot = state->slot;
   view.offset = message.offset;
@@ -317,7 +329,7 @@ void rd_source::on_error_message(const rd_kafka_message_t& message) {
   auto* state = message.rkt ? table_.find(message.rkt, message.partition) : nullptr;
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     if (state == nullptr || state->stopped) return;
-    state->missing.over();
+    note_answer(*state);
     events_.push_back({source_event::kind::end_of_partition, state->slot, message.offset, 0, {}});
     return;
   }
@@ -338,6 +350,11 @@ void rd_source::on_partition_trouble(partition_state& state, rd_kafka_resp_err_t
   const auto how = judge(code);
   if (how == verdict::final || (how == verdict::missing && state.missing.told(clock::now())))
     return push_partition_error(state, make_error(code, doing, text).message);
+  if (how == verdict::denied) {
+    if (!std::exchange(state.ask_again, clock::now() + denied_pause))
+      events_.push_back({source_event::kind::denied, state.slot, state.expected, 0, make_error(code, doing).message});
+    return;
+  }
   const auto trouble = printable(text);
   if (kind_of(code) == errc::internal && trouble != last_trouble_)
     spdlog::warn("kafka: {}; trying again", make_error(code, doing, text).message);
@@ -359,6 +376,29 @@ void rd_source::on_told_errors() {
 void rd_source::push_partition_error(partition_state& state, std::string message) {
   state.stopped = true;
   events_.push_back({source_event::kind::partition_error, state.slot, state.expected, 0, std::move(message)});
+}
+
+void rd_source::note_answer(partition_state& state) {
+  state.missing.over();
+  if (std::exchange(state.ask_again, std::nullopt))
+    events_.push_back({source_event::kind::allowed, state.slot, state.expected, 0, {}});
+}
+
+// The client goes on asking by itself, but where nothing new has come it would not say that it gets an answer again.
+// Starting over makes it tell of the end.
+void rd_source::ask_again() {
+  const auto now = clock::now();
+  auto list = make_partition_list(0);
+  table_.each([&](partition_state& state) {
+    if (!state.ask_again || now < *state.ask_again || state.stopped) return;
+    state.ask_again = now + denied_pause;
+    rd_kafka_topic_partition_list_add(list.get(), state.where.topic.c_str(), state.where.partition)->offset =
+        state.expected;
+  });
+  if (list->cnt == 0) return;
+  constexpr int without_waiting = 0;
+  if (const error_ptr failure(rd_kafka_seek_partitions(client_.get(), list.get(), without_waiting)); failure)
+    spdlog::warn("kafka: {}", make_error(failure.get(), "asking again for what may not be read").message);
 }
 
 std::vector<header_view> rd_source::headers() {
@@ -393,7 +433,7 @@ void rd_source::commit(std::span<const partition_commit> commits, std::uint64_t 
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
   committing_.erase(token);
   events_.push_back(
-      {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets").message});
+      {source_event::kind::commit_failed, 0, -1, token, make_error(code, "can't commit offsets of " + group_).message});
   shared_->wake.call();
 }
 
@@ -405,6 +445,7 @@ void rd_source::poll(std::vector<source_event>& events) {
       else if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_OFFSET_COMMIT)
         on_committed(*event);
     }
+  ask_again();
   if (shared_->up_again.exchange(false)) events_.push_back({source_event::kind::connected, 0, -1, 0, {}});
   std::move(events_.begin(), events_.end(), std::back_inserter(events));
   events_.clear();
@@ -428,7 +469,7 @@ void rd_source::on_committed(rd_kafka_event_t& event) {
   const auto token = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(rd_kafka_event_opaque(&event)));
   const auto code = rd_kafka_event_error(&event);
   source_event out{source_event::kind::committed, 0, -1, token, {}};
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) out.message = make_error(code, "can't commit offsets").message;
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) out.message = make_error(code, "can't commit offsets of " + group_).message;
   const auto* list = rd_kafka_event_topic_partition_list(&event);
   const auto slots = std::move(committing_[token]);
   committing_.erase(token);
@@ -452,10 +493,12 @@ void rd_source::add_refusal(source_event& to, const std::vector<std::uint32_t>& 
   const topic_partition where{which.topic, which.partition};
   for (const auto slot : slots)
     if (places_.at(slot) == where)
-      to.refused.push_back({slot,
-                            which.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-                                which.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-                            make_error(which.err, "can't commit the offset of " + to_string(where)).message});
+      to.refused.push_back(
+          {slot,
+           which.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+               which.err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+           make_error(which.err, fmt::format("can't commit the offset of {} to group {}", to_string(where), group_))
+               .message});
 }
 
 std::int64_t rd_source::end_offset(std::uint32_t slot) {
@@ -508,7 +551,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                             adjust, watch);
   if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = lane_close_limit;
-  return std::make_unique<rd_source>(std::move(*client), std::move(shared));
+  return std::make_unique<rd_source>(std::move(*client), settings.group_id, std::move(shared));
 }
 
 } // namespace troupe::kafka

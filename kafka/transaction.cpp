@@ -147,10 +147,11 @@ private:
   bool commit(const shared_state::job& job) {
     if (!job.offsets.empty()) {
       const auto list = make_list(client(), job.offsets);
-      if (!until_done("can't add the offsets to a transaction", [&] {
-            return rd_kafka_send_offsets_to_transaction(client(), list.get(), shared_->group.get(),
-                                                        static_cast<int>(offsets_limit.count()));
-          }))
+      if (!until_done(fmt::format("can't add the offsets of group {} to a transaction", shared_->settings.group_id),
+                      [&] {
+                        return rd_kafka_send_offsets_to_transaction(client(), list.get(), shared_->group.get(),
+                                                                    static_cast<int>(offsets_limit.count()));
+                      }))
         return false;
     }
     return until_done("can't commit a transaction",

@@ -28,7 +28,7 @@ kafka_properties transactional_properties(const std::string& transactional_id);
 
 struct transaction_settings {
   std::string transactional_id, group_id;
-  std::string some_topic;               ///< any that exists: the way to the group's coordinator is tried out with it
+  std::string some_topic;               ///< a source: the way to the group's coordinator is tried out with it
   std::shared_ptr<const contact> watch; ///< of the client
 };
 

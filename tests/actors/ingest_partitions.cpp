@@ -208,6 +208,27 @@ BOOST_AUTO_TEST_CASE(commit__topic_is_gone__neither_reading_nor_hand_overs_wait_
   BOOST_CHECK_EQUAL(last().report.holding[0].where.topic, "dsp");
 }
 
+BOOST_AUTO_TEST_CASE(partition__may_not_be_read_for_a_while__is_a_problem_until_it_may) {
+  start();
+  add_scorer();
+  grant(0);
+  grant(1);
+  lane->emit({source_event::kind::denied, 0, -1, 0, "can't read dsp/0"});
+  advance(100ms);
+  BOOST_CHECK_EQUAL(last().report.problem, "can't read dsp/0");
+  lane->emit({source_event::kind::denied, 1, -1, 0, "can't read dsp/1"});
+  advance(100ms);
+  BOOST_CHECK_EQUAL(last().report.problem, "can't read dsp/0, as of 1 more partitions");
+  send(ingest_, lane_revoke{{"dsp", 0}, control_offset{7}}); // what was taken away is no problem here any more
+  advance(300ms);
+  BOOST_CHECK_EQUAL(last().report.problem, "can't read dsp/1");
+  lane->emit({source_event::kind::allowed, 1, -1, 0, {}});
+  append(1, 5);
+  advance(300ms);
+  BOOST_CHECK_EQUAL(last().report.problem, "");
+  CHECK_RANGE(predicted(1), 0, 5);
+}
+
 BOOST_AUTO_TEST_CASE(revoke__topic_is_gone__released_after_a_while_all_the_same) {
   start();
   add_scorer();

@@ -408,6 +408,26 @@ BOOST_AUTO_TEST_CASE(starts_failed__asked_again_after_a_while) {
   BOOST_TEST(owners() == "0a 1a 2a 3a ");
 }
 
+// gen 1 lives, ends (gen 2 is nobody's), gen 3 lives: for a while it is told why gen 1 ended.
+BOOST_AUTO_TEST_CASE(lane_ended__its_reason_is_told_for_a_while__although_the_next_one_is_well) {
+  join(a);
+  const auto told = [&](std::uint32_t generation, const std::string& problem) {
+    auto beat = obedient(a);
+    beat.lanes[0].generation = generation_id{generation};
+    beat.lanes[0].problem = problem;
+    core->heard(beat, now);
+    return core->status_json(now);
+  };
+  const std::string passing = "trying again", reason = "may not write";
+  BOOST_TEST(told(1, passing).find("node a: " + passing) != std::string::npos);
+  BOOST_TEST(told(1, "").find(passing) == std::string::npos); // what a lane got over is over
+  BOOST_TEST(told(2, reason).find("node a: " + reason) != std::string::npos);
+  now += 3s;
+  BOOST_TEST(told(3, "").find("node a, 3 s ago: " + reason) != std::string::npos);
+  now += 7s;
+  BOOST_TEST(told(3, "").find(reason) == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(bad_row__stops_the_pipeline__until_resumed) {
   join(a);
   auto stopped = obedient(a);

@@ -140,6 +140,29 @@ BOOST_AUTO_TEST_CASE(source__topic_not_there__is_a_partition_error) {
   BOOST_TEST(event->slot == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(source__may_not_read_for_a_moment__says_both_and_misses_nothing) {
+  fill("in", 0, 10);
+  auto from = source();
+  from->assign(std::vector<partition_start>{{3, {"in", 0}, 0}});
+  read(*from, 10);
+  broker->inject_errors(1, std::vector<int>{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  fill("in", 0, 10, 10);
+  keeper visitor(*from);
+  std::vector<source_event> events;
+  const auto came = [&](kind what) {
+    return std::any_of(events.begin(), events.end(), [&](const source_event& event) { return event.what == what; });
+  };
+  BOOST_REQUIRE(eventually([&] {
+    from->drain(100, 1 << 20, visitor);
+    from->poll(events);
+    return came(kind::denied) && came(kind::allowed) && visitor.rows.size() >= 10;
+  }));
+  BOOST_TEST(!came(kind::partition_error));
+  BOOST_TEST(events.front().message.find("in/0") != std::string::npos, events.front().message);
+  BOOST_REQUIRE_EQUAL(visitor.rows.size(), 10u);
+  for (std::size_t i = 0; i < 10; ++i) BOOST_TEST(visitor.rows[i].offset == static_cast<std::int64_t>(10 + i));
+}
+
 // A broker that has just started says so of every topic.
 BOOST_AUTO_TEST_CASE(source__topic_not_there_for_a_moment__goes_on) {
   fill("in", 0, 10);

@@ -34,6 +34,14 @@ BOOST_AUTO_TEST_CASE(client__property_by_nobody_or_the_user_or_troupe__the_last_
   BOOST_TEST(opened(properties({{"linger.ms", "7"}}), {{"linger.ms", "0"}}, "linger.ms") == "0");
 }
 
+BOOST_AUTO_TEST_CASE(make_error__denial__says_what_to_do) {
+  const auto denied = make_error(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, "can't commit to group g");
+  BOOST_TEST(denied.message.find("can't commit to group g: ") == 0u, denied.message);
+  BOOST_TEST(denied.message.find("GROUP_AUTHORIZATION_FAILED") != std::string::npos, denied.message);
+  BOOST_TEST(denied.message.find("right") != std::string::npos, denied.message);
+  BOOST_TEST(make_error(RD_KAFKA_RESP_ERR__TRANSPORT, "x").message.find("right") == std::string::npos);
+}
+
 // What a lane's clients merely prefer yields to the user: these values would do harm, and the client says so.
 BOOST_AUTO_TEST_CASE(source__default_that_the_user_changes__the_users_value_is_used) {
   auto made = make_source({properties({{"receive.message.max.bytes", "1000000"}}), "g", true});

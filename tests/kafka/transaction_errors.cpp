@@ -83,11 +83,13 @@ private:
 class lane_end {
 public:
   explicit lane_end(const std::string& bootstrap) {
-    auto made =
-        make_transactional_sink({{{"bootstrap.servers", bootstrap}}, "out", "", {2, 1'000'000}, {}}, "lane", "group");
+    auto made = make_transactional_sink({{{"bootstrap.servers", bootstrap}}, "out", "", {2, 1'000'000}, {}}, "lane",
+                                        "group", "in");
     sink_ = std::move(made->sink);
     transaction_ = std::move(made->transaction);
   }
+  /// Of the first record that was given up.
+  std::string why;
   /// Waits until the transactions are open. False: lost, or nothing happened.
   ending open() { return wait(transaction_event::kind::opened); }
   ending commit_rows() {
@@ -103,6 +105,7 @@ public:
           for (const auto& one : deliveries) {
             done += one.count;
             good = good && one.ok;
+            if (!one.ok && why.empty()) why = one.message;
           }
           return done == records.size();
         }))
@@ -185,6 +188,17 @@ BOOST_AUTO_TEST_CASE(error_for_good__any_request__the_producer_is_lost) {
   require_none(failures(all_cases(final_ones), [](const injected& what, ending how) {
     return what.request.opens ? how != ending::none : how == ending::lost;
   }));
+}
+
+// Of the records the client says only that it has given them up.
+BOOST_AUTO_TEST_CASE(output_that_may_not_be_written__rows_given_up__say_so) {
+  broker kafka;
+  lane_end lane(kafka.bootstrap());
+  BOOST_REQUIRE(lane.open() == ending::committed);
+  kafka.inject({{"AddPartitionsToTxn", 24, false}, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, timing::once});
+  BOOST_REQUIRE(lane.commit_rows() == ending::lost);
+  BOOST_TEST(lane.why.find("can't produce to out/") == 0u, lane.why);
+  BOOST_TEST(lane.why.find("TOPIC_AUTHORIZATION_FAILED") != std::string::npos, lane.why);
 }
 
 // The client sends it again by itself, and the first copy may come to the broker after the next transaction has begun.
