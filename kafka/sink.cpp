@@ -249,15 +249,15 @@ std::string rd_sink::why_lost(const rd_kafka_message_t& message) {
 }
 
 // The records say only that the client has given them up. Why, it tells on a question: a fatal error; or a transaction
-// that has failed, and whose commit is refused at once.
+// that has failed, which no other may follow before it is aborted.
 std::string rd_sink::why_given_up(rd_kafka_resp_err_t code, const std::string& doing) {
   std::array<char, 256> text{};
   if (const auto fatal = rd_kafka_fatal_error(client_.get(), text.data(), text.size());
       fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
     return make_error(fatal, doing, text.data()).message;
-  constexpr int limit_ms = 100;
-  const error_ptr reason(transactions_ ? rd_kafka_commit_transaction(client_.get(), limit_ms) : nullptr);
-  return (reason ? make_error(reason.get(), doing) : make_error(code, doing)).message;
+  const error_ptr reason(transactions_ ? rd_kafka_begin_transaction(client_.get()) : nullptr);
+  const bool failed = reason && rd_kafka_error_txn_requires_abort(reason.get()) != 0;
+  return (failed ? make_error(reason.get(), doing) : make_error(code, doing)).message;
 }
 
 void rd_sink::poll(std::vector<delivery>& deliveries) {
