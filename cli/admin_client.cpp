@@ -84,6 +84,8 @@ public:
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", std::uint64_t{1});
     set("middleman.workers", std::uint64_t{0});
+    // A node drops who is silent for removal_timeout_ms, and answers may take longer.
+    set("middleman.heartbeat-interval", caf::timespan{cfg.cluster.heartbeat_interval_ms});
     set("middleman.app-identifiers", std::vector<std::string>{"troupe/" + cfg.cluster.name});
     load<caf::io::middleman>();
     if (!cfg.node.tls.enabled()) return;
