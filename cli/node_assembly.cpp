@@ -88,7 +88,7 @@ lane_topics lane_topics_of(const config::config& cfg, const config::pipeline_con
           pipeline.topic,
           pipeline.errors.dead_letter_topic,
           pipeline.delivery == "exactly_once" ? transactional_id(cfg.cluster.name, pipeline.name, cfg.node.name) : "",
-          pipeline.subscribe.front()};
+          pipeline.subscribe};
 }
 
 ingest_config ingest_config_of(const config::config& cfg, const config::pipeline_config& pipeline) {

@@ -191,7 +191,7 @@ public:
 struct lane_topics {
   std::string pipeline, group_id, output_topic, dead_letter_topic; ///< dead_letter_topic may be empty
   std::string transactional_id{};                                  ///< empty: at_least_once
-  std::string source_topic{};                                      ///< one of them; with a transactional_id only
+  std::vector<std::string> source_topics{};                        ///< whose partitions it may be granted
 };
 struct lane_ports {
   std::unique_ptr<row_source> source;

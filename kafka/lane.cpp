@@ -16,7 +16,7 @@ lane_factory make_lane_factory(lane_settings settings, topic_limits_provider lim
       sink.dead_letter = *dead_letter;
     }
     lane_ports ports;
-    auto opened_source = make_source({settings.properties, topics.group_id, settings.embedded});
+    auto opened_source = make_source({settings.properties, topics.group_id, settings.embedded, topics.source_topics});
     if (!opened_source) return tl::make_unexpected(opened_source.error());
     ports.source = std::move(*opened_source);
     if (topics.transactional_id.empty()) {
@@ -24,7 +24,8 @@ lane_factory make_lane_factory(lane_settings settings, topic_limits_provider lim
       if (!opened) return tl::make_unexpected(opened.error());
       ports.sink = std::move(*opened);
     } else {
-      auto opened = make_transactional_sink(sink, topics.transactional_id, topics.group_id, topics.source_topic);
+      auto opened =
+          make_transactional_sink(sink, topics.transactional_id, topics.group_id, topics.source_topics.front());
       if (!opened) return tl::make_unexpected(opened.error());
       ports.sink = std::move(opened->sink);
       ports.transaction = std::move(opened->transaction);

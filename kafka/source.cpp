@@ -115,6 +115,7 @@ private:
 // Shared with the client's threads, which can outlive the source by a little.
 struct shared_state {
   waker wake;
+  std::atomic<bool> reached{false}; ///< a broker has answered
   std::atomic<bool> down{false}, up_again{false};
   // Errors that the client puts among the rows as text only. Written while drain() takes rows out, on its thread.
   std::vector<std::pair<rd_kafka_resp_err_t, std::string>> told;
@@ -171,8 +172,9 @@ verdict judge(rd_kafka_resp_err_t code) {
 
 class rd_source final : public row_source {
 public:
-  rd_source(handle_ptr client, std::string group, std::shared_ptr<shared_state> shared)
-      : group_(std::move(group))
+  rd_source(handle_ptr client, const source_settings& settings, std::shared_ptr<shared_state> shared)
+      : group_(settings.group_id)
+      , to_learn_(settings.topics)
       , shared_(std::move(shared))
       , client_(std::move(client)) {
     rows_queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
@@ -213,11 +215,14 @@ private:
   void push_partition_error(partition_state& state, std::string message);
   void note_answer(partition_state& state);
   void ask_again();
+  void learn_topics();
   void drop_waiting(std::uint32_t slot);
 
   const std::string group_;
+  std::vector<std::string> to_learn_;
   std::shared_ptr<shared_state> shared_;
-  handle_ptr client_; // destroyed after the queues below
+  handle_ptr client_; // destroyed after what is below
+  std::vector<topic_ptr> topics_;
   queue_ptr rows_queue_, main_queue_, commit_queue_;
   partition_table table_;
   std::unordered_map<std::uint32_t, topic_partition>
@@ -401,6 +406,14 @@ void rd_source::ask_again() {
     spdlog::warn("kafka: {}", make_error(failure.get(), "asking again for what may not be read").message);
 }
 
+// Else the client learns of a topic at the next round of a timer of 1 s after the first partition was assigned. It asks
+// for a new handle's topic at once, if there is a broker to ask.
+void rd_source::learn_topics() {
+  if (to_learn_.empty() || !shared_->reached) return;
+  for (const auto& name : std::exchange(to_learn_, {}))
+    topics_.emplace_back(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
+}
+
 std::vector<header_view> rd_source::headers() {
   TROUPE_ASSERT(current_ != nullptr);
   std::vector<header_view> out;
@@ -446,6 +459,7 @@ void rd_source::poll(std::vector<source_event>& events) {
         on_committed(*event);
     }
   ask_again();
+  learn_topics();
   if (shared_->up_again.exchange(false)) events_.push_back({source_event::kind::connected, 0, -1, 0, {}});
   std::move(events_.begin(), events_.end(), std::back_inserter(events));
   events_.clear();
@@ -535,6 +549,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
   auto shared = std::make_shared<shared_state>();
   auto watch = std::make_shared<contact>();
   watch->answered = [shared] {
+    if (!shared->reached.load(std::memory_order_relaxed) && !shared->reached.exchange(true)) shared->wake.call();
     if (shared->down.load(std::memory_order_relaxed) && shared->down.exchange(false)) {
       shared->up_again = true;
       shared->wake.call();
@@ -551,7 +566,7 @@ result<std::unique_ptr<row_source>> make_source(const source_settings& settings)
                             adjust, watch);
   if (!client) return tl::make_unexpected(client.error());
   client->get_deleter().limit = lane_close_limit;
-  return std::make_unique<rd_source>(std::move(*client), settings.group_id, std::move(shared));
+  return std::make_unique<rd_source>(std::move(*client), settings, std::move(shared));
 }
 
 } // namespace troupe::kafka
