@@ -183,9 +183,8 @@ void tick(self_ptr self) {
 
 } // namespace
 
-std::string sentence_of(self_ptr self, const caf::error& why) {
-  if (why.context().match_elements<std::string>()) return why.context().get_as<std::string>(0);
-  return self->system().render(why);
+std::string sentence_of(const caf::error& why, const std::string& otherwise) {
+  return why.context().match_elements<std::string>() ? why.context().get_as<std::string>(0) : otherwise;
 }
 
 namespace {
@@ -202,8 +201,8 @@ caf::result<change_reply> change_here(self_ptr self, const change_request& reque
           [promise](std::string& view) mutable {
             promise.deliver(change_reply{true, false, {}, {}, std::move(view)});
           },
-          [self, promise](caf::error& why) mutable {
-            promise.deliver(change_reply{false, true, sentence_of(self, why), {}, {}});
+          [promise](caf::error& why) mutable {
+            promise.deliver(change_reply{false, true, sentence_of(why, "this node does not coordinate"), {}, {}});
           });
   return promise;
 }

@@ -148,7 +148,7 @@ void heard_lane(self_ptr self, const lane_state& state) {
 bool lost_lane(self_ptr self, const caf::actor_addr& actor, const caf::error& why) {
   for (auto& [pipeline, lane] : self->state.lanes) {
     if (!lane.actor || lane.actor.address() != actor) continue;
-    auto text = sentence_of(self, why);
+    auto text = sentence_of(why, self->system().render(why));
     spdlog::warn("pipeline {}: lane generation {} has ended: {}", pipeline, lane.generation.value, text);
     close(self, lane, text);
     return true;

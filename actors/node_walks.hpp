@@ -60,8 +60,8 @@ void send_report(self_ptr self);
 std::string local_view(self_ptr self);
 void measure_rates(self_ptr self);
 
-/// What an actor of ours has said at its end; else what CAF says.
-std::string sentence_of(self_ptr self, const caf::error& why);
+/// What an actor of ours has said.
+std::string sentence_of(const caf::error& why, const std::string& otherwise);
 
 inline steady_time now(self_ptr self) { return self->clock().now(); }
 

@@ -51,7 +51,7 @@ struct partition_state {
   std::int64_t expected = 0; ///< the guard: nothing below it is handed out
   bool stopped = false;      ///< after a partition_error: handing out more could skip a row
   absence missing{};
-  std::optional<clock::time_point> ask_again{}; ///< while it may not be read
+  bool denied = false; ///< it may not be read, so far
 };
 
 /// Finds the state of a message's partition. The client gives one pointer for all messages of a topic, so a row costs a
@@ -231,8 +231,9 @@ private:
   std::array<rd_kafka_message_t*, chunk_size> chunk_{};
   std::size_t next_ = 0, filled_ = 0; // chunk_[next_, filled_) still have to be handed out
   const rd_kafka_message_t* current_ = nullptr;
-  std::vector<source_event> events_; // for the next poll()
-  std::string last_trouble_;         // what the client said last about a single broker
+  std::vector<source_event> events_;          // for the next poll()
+  std::string last_trouble_;                  // what the client said last about a single broker
+  std::optional<clock::time_point> next_ask_; // while a partition may not be read
 };
 
 void rd_source::assign(std::span<const partition_start> starts) {
@@ -356,7 +357,8 @@ void rd_source::on_partition_trouble(partition_state& state, rd_kafka_resp_err_t
   if (how == verdict::final || (how == verdict::missing && state.missing.told(clock::now())))
     return push_partition_error(state, make_error(code, doing, text).message);
   if (how == verdict::denied) {
-    if (!std::exchange(state.ask_again, clock::now() + denied_pause))
+    next_ask_ = clock::now() + denied_pause;
+    if (!std::exchange(state.denied, true))
       events_.push_back({source_event::kind::denied, state.slot, state.expected, 0, make_error(code, doing).message});
     return;
   }
@@ -385,22 +387,23 @@ void rd_source::push_partition_error(partition_state& state, std::string message
 
 void rd_source::note_answer(partition_state& state) {
   state.missing.over();
-  if (std::exchange(state.ask_again, std::nullopt))
+  if (std::exchange(state.denied, false))
     events_.push_back({source_event::kind::allowed, state.slot, state.expected, 0, {}});
 }
 
 // The client goes on asking by itself, but where nothing new has come it would not say that it gets an answer again.
 // Starting over makes it tell of the end.
 void rd_source::ask_again() {
-  const auto now = clock::now();
+  if (!next_ask_ || clock::now() < *next_ask_) return;
+  next_ask_.reset();
   auto list = make_partition_list(0);
-  table_.each([&](partition_state& state) {
-    if (!state.ask_again || now < *state.ask_again || state.stopped) return;
-    state.ask_again = now + denied_pause;
+  table_.each([&](const partition_state& state) {
+    if (!state.denied || state.stopped) return;
     rd_kafka_topic_partition_list_add(list.get(), state.where.topic.c_str(), state.where.partition)->offset =
         state.expected;
   });
   if (list->cnt == 0) return;
+  next_ask_ = clock::now() + denied_pause;
   constexpr int without_waiting = 0;
   if (const error_ptr failure(rd_kafka_seek_partitions(client_.get(), list.get(), without_waiting)); failure)
     spdlog::warn("kafka: {}", make_error(failure.get(), "asking again for what may not be read").message);
