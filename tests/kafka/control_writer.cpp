@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(open__passing_errors__are_retried) {
 BOOST_AUTO_TEST_CASE(append__passing_errors_of_produce_and_commit__are_retried) {
   const control_plane plane;
   const auto writer = plane.open_writer();
-  plane.broker->inject_errors(api_produce, std::vector<int>{6, 7});   // not the leader, timed out
+  plane.broker->inject_errors(api_produce, std::vector<int>{6, 7}); // not the leader, timed out
   must(writer->append(one, plane.limit));
   plane.broker->inject_errors(api_end_txn, std::vector<int>{14, 51}); // coordinator loading, concurrent transactions
   must(writer->append(one, plane.limit));
