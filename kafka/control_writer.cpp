@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
-#include "base/transaction_timeout.hpp"
 #include "kafka/control_ports.hpp"
 #include "kafka/topic_catalog.hpp"
+#include "kafka/transaction.hpp"
 
 namespace troupe::kafka {
 namespace {
@@ -34,12 +34,8 @@ result<void> kafka_control_writer::open(milliseconds limit) {
   const deadline until(limit);
   client_.reset();
   if (auto exists = require_topic(user_, topic_, until.left()); !exists) return exists;
-  const auto timeout = std::to_string(transaction_timeout.count());
-  const kafka_properties fixed = {
-      {"transactional.id", id_},           {"enable.idempotence", "true"},       {"acks", "all"},
-      {"transaction.timeout.ms", timeout}, {"message.timeout.ms", timeout},      {"linger.ms", "0"},
-      {"retry.backoff.ms", "20"},          {"reconnect.backoff.max.ms", "1000"},
-  };
+  auto fixed = transactional_properties(id_);
+  fixed.merge(kafka_properties{{"linger.ms", "0"}, {"retry.backoff.ms", "20"}, {"reconnect.backoff.max.ms", "1000"}});
   requests_ = std::make_shared<contact>();
   requests_->counts_transactions = true;
   const auto adjust = [this](rd_kafka_conf_t* conf) {

@@ -23,7 +23,7 @@ namespace troupe::kafka {
 
 using shared_handle = std::shared_ptr<rd_kafka_t>;
 
-/// What every producer with this id has in common, lanes and fencers.
+/// What all transactional producers have in common: lanes, fencers, the writer of the control topic.
 kafka_properties transactional_properties(const std::string& transactional_id);
 
 struct transaction_settings {
