@@ -53,8 +53,8 @@ def fault_lines(faults, arrivals, commits, begin, until, exactly_once, visible_p
             line["rows_in_last_100_ms"] = len(fault.tail)
             line["in_open_transaction"] = exactly_once and any(w not in visible_places for w in fault.last)
         if fault.kind == "kill-coordinator":
-            line["successor_s"] = fault.successor_s()
-            line["others_pause_s"] = pause_of_others(fault, arrivals, until)
+            line["successor_s"] = successor_s = fault.successor_s()
+            line["others_pause_s"] = successor_s and pause_of_others(fault, successor_s, arrivals, until)
         if getattr(fault, "said", None):
             line["said"] = fault.said
         line["verdict"] = ("never recovered" if line["recovery_s"] is None else
@@ -63,11 +63,10 @@ def fault_lines(faults, arrivals, commits, begin, until, exactly_once, visible_p
     return lines
 
 
-def pause_of_others(fault, arrivals, until):
+def pause_of_others(fault, successor_s, arrivals, until):
     """The longest pause, while nobody coordinated, of the partitions that the coordinator's node did not hold."""
-    successor = fault.successor_s()
     others = {p: times for p, times in arrivals.items() if p not in fault.held}
-    return successor and longest_pause(others, fault.begun, fault.begun + successor, until)
+    return longest_pause(others, fault.begun, fault.begun + successor_s, until)
 
 
 def committed_again(fault, commits):

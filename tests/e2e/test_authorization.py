@@ -161,6 +161,17 @@ class Guarded:
         self.wait_for_flow()
 
 
+def begin(here):
+    """Rows flow; the rights that both kinds of delivery need alike are lost and given back."""
+    cluster = here.cluster
+    cluster.up("a")
+    feeder = here.test.feed(cluster.source, games_rows(1_000_000), 500)
+    here.wait_for_flow()
+    here.lose((TOPIC, cluster.preds, WRITE), cluster.preds)
+    here.lose((GROUP, cluster.group, READ), cluster.group)
+    return feeder
+
+
 def end(here, feeder, duplicates_max):
     """Every row has its outcome, nothing is wrong, and the node that began is the node that ends."""
     wait_until(lambda: not here.told(), 30, lambda: f"the alarm to end; it says: {here.told()}", every_s=0.2)
@@ -175,11 +186,7 @@ def rights__taken_from_at_least_once__are_named_and_nothing_is_lost(test):
     # A lane that ends repeats what it has not committed.
     with guarded(test, "acl", {"max_uncommitted_rows": 20_000, "max_inflight_rows": 4_096}) as here:
         cluster = here.cluster
-        cluster.up("a")
-        feeder = here.test.feed(cluster.source, games_rows(1_000_000), 500)
-        here.wait_for_flow()
-        here.lose((TOPIC, cluster.preds, WRITE), cluster.preds)
-        here.lose((GROUP, cluster.group, READ), cluster.group)
+        feeder = begin(here)
         here.lose((TOPIC, cluster.source, READ), cluster.source)
         before = here.outcomes()
         # Something for the coordinator to write: the command waits, and is carried out in the end.
@@ -202,11 +209,7 @@ def rights__taken_from_at_least_once__are_named_and_nothing_is_lost(test):
 def rights__taken_from_exactly_once__are_named_and_every_row_comes_out_once(test):
     with guarded(test, "aclonce", {"delivery": "exactly_once"}) as here:
         cluster = here.cluster
-        cluster.up("a")
-        feeder = here.test.feed(cluster.source, games_rows(1_000_000), 500)
-        here.wait_for_flow()
-        here.lose((TOPIC, cluster.preds, WRITE), cluster.preds)
-        here.lose((GROUP, cluster.group, READ), cluster.group)
+        feeder = begin(here)
         here.lose((TRANSACTIONAL_ID, f"troupe.{here.name}/", WRITE, PREFIXED), f"troupe.{here.name}/games/a")
         here.lose((TOPIC, cluster.source, READ), cluster.source)
         end(here, feeder, 0)
